@@ -1,0 +1,30 @@
+# Everything is reached from here. `make demo` and `make test` install or build what they need.
+GO      ?= go
+BIN     := bin/adp
+ARGS    ?=
+export CGO_ENABLED ?= 0
+
+.PHONY: demo build test check bench clean tools
+
+demo: build ## run the sample mesh on real data (ARGS="--once", ARGS="--once -o json")
+	@$(BIN) demo $(ARGS)
+
+build: $(BIN) ## build bin/adp
+
+$(BIN): FORCE
+	@test -x $(BIN) || echo "building $(BIN); the first build compiles etcd, Arrow and Iceberg and takes some minutes" >&2
+	@./.ci/progress $(GO) build -trimpath -o $(BIN) ./cmd/adp
+
+FORCE:
+
+test: ## everything: vet, unit, hostile, crash, demo (installs what it needs)
+	@./.ci/test
+
+check: ## the fast half of test, under two minutes with warm caches
+	@./.ci/check
+
+bench: build ## figures as ratios against named peers, one tab-separated line each
+	@$(GO) run ./samples/bench $(ARGS)
+
+clean:
+	rm -rf bin build
