@@ -1,0 +1,176 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/drivers/drivertest"
+)
+
+func newStore(t *testing.T) *Store {
+	t.Helper()
+	s, err := NewStore(filepath.Join(t.TempDir(), "made", "on demand"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestStoreConformance(t *testing.T) {
+	drivertest.Store(t, func(t *testing.T) drivers.Store { return newStore(t) })
+}
+
+func create(t *testing.T, s *Store, name string) {
+	t.Helper()
+	w, err := s.Create(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStoreLinksCannotEscape(t *testing.T) {
+	s := newStore(t)
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(s.Path(), "link")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(t.Context(), "link/secret"); err == nil {
+		t.Error("opened a file outside the store")
+	}
+	if _, err := s.Create(t.Context(), "link/new"); err == nil {
+		t.Error("made a file outside the store")
+	}
+	if err := s.Remove(t.Context(), "link/secret"); err == nil {
+		t.Error("removed a file outside the store")
+	}
+	if err := s.Sync(t.Context(), "link/secret"); err == nil {
+		t.Error("synced a file outside the store")
+	}
+	for info, err := range s.List(t.Context(), "") {
+		t.Errorf("listed %v, %v", info, err)
+	}
+	if _, err := os.Stat(filepath.Join(outside, "secret")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStoreNamesAreTyped(t *testing.T) {
+	s := newStore(t)
+	for _, name := range []string{"../x", "/x", `a\b`, ""} {
+		if _, err := s.Open(t.Context(), name); !errors.Is(err, ErrName) {
+			t.Errorf("Open(%q): %v", name, err)
+		}
+	}
+}
+
+// A new folder's entry is synced once, not with every commit.
+func TestStoreRemembersDurableFolders(t *testing.T) {
+	s := newStore(t)
+	create(t, s, "p/e1/s1/a")
+	missing := func(dir string) []string {
+		m, _ := s.dirs.missing(map[string]bool{dir: true})
+		return m
+	}
+	if m := missing("p/e1/s1"); len(m) != 3 {
+		t.Errorf("before the first sync: %q", m)
+	}
+	if err := s.Sync(t.Context(), "p/e1/s1/a"); err != nil {
+		t.Fatal(err)
+	}
+	if m := missing("p/e1/s1"); len(m) != 0 {
+		t.Errorf("after the sync: %q", m)
+	}
+	if m := missing("p/e1/s2"); len(m) != 1 {
+		t.Errorf("a sibling: %q", m)
+	}
+	// A folder that was pruned and made again is new.
+	if err := s.Remove(t.Context(), "p/e1/s1/a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Path(), "p")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("empty folders stayed")
+	}
+	if m := missing("p/e1/s1"); len(m) != 3 {
+		t.Errorf("after the removal: %q", m)
+	}
+	// Also when another process pruned it.
+	create(t, s, "q/r/a")
+	if err := s.Sync(t.Context(), "q/r/a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(s.Path(), "q")); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "q/r/b")
+	if m := missing("q/r"); len(m) != 2 {
+		t.Errorf("after foreign pruning: %q", m)
+	}
+}
+
+func TestStoreCreateAgainstPruning(t *testing.T) {
+	s := newStore(t)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for j := range 100 {
+				name := fmt.Sprintf("x/y/%d-%d", i, j)
+				w, err := s.Create(t.Context(), name)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := errors.Join(w.Close(), s.Remove(t.Context(), name)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestStoreFileModes(t *testing.T) {
+	s := newStore(t)
+	create(t, s, "d/f")
+	for name, want := range map[string]fs.FileMode{"d": storeDirMode, "d/f": storeFileMode} {
+		st, err := os.Stat(filepath.Join(s.Path(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Mode().Perm() != want {
+			t.Errorf("%s: mode %o, want %o", name, st.Mode().Perm(), want)
+		}
+	}
+}
+
+// The write that fails is reported by Close, whoever ignored it before, and leaves no half file.
+func TestStoreFailedWrite(t *testing.T) {
+	s := newStore(t)
+	w, err := s.Create(t.Context(), "full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = w.(*storeWriter).f.Close() // every write fails from now on
+	_, _ = w.Write(make([]byte, 3*writeBuffer))
+	if err := w.Close(); err == nil {
+		t.Error("Close forgot the failed write")
+	}
+	if _, err := s.Open(t.Context(), "full"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half a file stayed: %v", err)
+	}
+	if err := w.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("second Close: %v", err)
+	}
+}
