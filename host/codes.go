@@ -68,6 +68,7 @@ const (
 	CodeAccessEmpty   ErrorCode = "ADP-A004" // the port has published nothing yet
 	CodeAccessCursor  ErrorCode = "ADP-A005" // a bad or expired cursor
 	CodeAccessRequest ErrorCode = "ADP-A006" // a bad request (host, origin, method, body)
+	CodeAccessExpired ErrorCode = "ADP-A007" // a cursor that was good once: what follows it is no longer kept
 
 	// D: drivers.
 	CodeDriverUnknown ErrorCode = "ADP-D001" // no such driver

@@ -36,6 +36,8 @@ type PortStatus struct {
 
 // RunStatus is a run as lists show it: committed, held and failed ones.
 type RunStatus struct {
+	Domain  string `json:"domain,omitempty"` // set in lists that cross products
+	Product string `json:"product,omitempty"`
 	RunRecord
 	Seq      Seq       `json:"seq,omitempty"` // of the head it committed; 0: none
 	State    RunState  `json:"state"`

@@ -120,6 +120,16 @@ type Policy struct {
 	AnonymousRead bool
 }
 
+// Options are the settings of a node that nobody shares.
+type Options struct {
+	AnonymousRead bool // see Policy
+}
+
+// Local is the policy of a node that serves its owner: tenant host.LocalTenant.
+func Local(o Options) *Policy {
+	return &Policy{Tenant: host.LocalTenant, AnonymousRead: o.AnonymousRead}
+}
+
 // Decide answers a request. It is total: every request has an answer and a reason.
 func (p *Policy) Decide(r Request) Decision {
 	switch {

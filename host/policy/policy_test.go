@@ -13,8 +13,8 @@ var (
 	strikes  = host.ProductID{Tenant: "local", Domain: "safety", Name: "strikes"}
 	airports = host.ProductID{Tenant: "local", Domain: "aviation", Name: "airports"}
 	foreign  = host.ProductID{Tenant: "acme", Domain: "safety", Name: "strikes"}
-	closed   = &Policy{Tenant: "local"}
-	public   = &Policy{Tenant: "local", AnonymousRead: true}
+	closed   = Local(Options{})
+	public   = Local(Options{AnonymousRead: true})
 )
 
 func TestDecide(t *testing.T) {
