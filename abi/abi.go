@@ -44,7 +44,7 @@ const (
 	ImportStateScan   = "state_scan"   // (prefix i32, prefix_len i32, after i32, after_len i32, buf i32, cap i32) -> i64
 	// driver
 	ImportDriverOpen  = "driver_open"  // (binding i32, request i32, request_len i32) -> i64 reader, or negative status
-	ImportDriverNext  = "driver_next"  // (reader i32, buf i32, cap i32) -> i64
+	ImportDriverNext  = "driver_next"  // (reader i32, buf i32, cap i32) -> i64 bytes of the batch laid down in buf, 0: no more
 	ImportDriverClose = "driver_close" // (reader i32) -> status i32
 	ImportDriverWrite = "driver_write" // (binding i32, array i32) -> status i32
 	// policy
@@ -111,6 +111,14 @@ const (
 	OpUpdateAfter  = "update_after"
 	OpDelete       = "delete"
 	OpUpsert       = "upsert" // emitted only
+)
+
+// One entry in the buffer that state_scan fills: this header, then the key, then the value, without padding. The host
+// writes as many whole entries as fit and returns their bytes; 0 means that no key follows after.
+const (
+	ScanKeyLen   = 0 // u32, unaligned
+	ScanValueLen = 4 // u32, unaligned
+	ScanHeader   = 8
 )
 
 // Sizes and offsets of the Arrow C Data structs in wasm32: pointers are u32, counts are i64, little endian.
