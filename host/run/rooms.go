@@ -133,12 +133,12 @@ type Artifacts interface {
 	Module(ctx context.Context, d host.Digest) ([]byte, error)
 }
 
-// Decider answers access decisions. Implemented by host/policy.
+// Decider answers the policy questions of a guest, in the name of its product. Implemented by host/policy.
 type Decider interface {
-	Decide(ctx context.Context, request []byte) ([]byte, error)
+	Decide(ctx context.Context, id host.ProductID, request []byte) ([]byte, error)
 }
 
-// Sources opens drivers by URI for the bindings of a guest.
+// Sources opens drivers for the bindings of a guest, after asking whether the product may.
 type Sources interface {
-	Open(ctx context.Context, r drivers.Request) (drivers.Reader, error)
+	Open(ctx context.Context, id host.ProductID, binding string, r drivers.Request) (drivers.Reader, error)
 }
