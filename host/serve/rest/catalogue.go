@@ -1,0 +1,258 @@
+package rest
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/policy"
+)
+
+const (
+	defaultRuns     = 20
+	maxRuns         = 1000
+	defaultRejected = 100
+	maxRejected     = 10_000
+)
+
+// catalogue is the resource that lists stand for.
+func (s *Server) catalogue() policy.Resource {
+	return policy.Resource{Product: host.ProductID{Tenant: s.cfg.Tenant}}
+}
+
+func (s *Server) idOf(st host.ProductStatus) host.ProductID {
+	return host.ProductID{Tenant: s.cfg.Tenant, Domain: st.Domain, Name: st.Product}
+}
+
+func (s *Server) pathID(c echo.Context) host.ProductID {
+	return host.ProductID{Tenant: s.cfg.Tenant, Domain: c.Param("domain"), Name: c.Param("product")}
+}
+
+// visible lists the products that the caller may find: the decision on the catalogue first, then one on each product.
+func (s *Server) visible(c echo.Context) ([]host.ProductStatus, error) {
+	if err := s.allow(c, policy.ActionFind, s.catalogue()); err != nil {
+		return nil, err
+	}
+	all, err := s.cfg.Catalogue.Products(c.Request().Context())
+	if err != nil {
+		return nil, err
+	}
+	out := []host.ProductStatus{}
+	for _, st := range all {
+		if s.allow(c, policy.ActionFind, policy.Resource{Product: s.idOf(st)}) == nil {
+			out = append(out, st)
+		}
+	}
+	return out, nil
+}
+
+// listProducts answers GET /api/v1/products[?q=TEXT].
+func (s *Server) listProducts(c echo.Context) error {
+	values, err := strictValues(c.Request().URL.RawQuery, []string{"q"})
+	if err != nil {
+		return err
+	}
+	list, err := s.visible(c)
+	if err != nil {
+		return err
+	}
+	list = search(list, values["q"])
+	return sendJSON(c, http.StatusOK, list)
+}
+
+// search keeps the products that hold every word of text somewhere: in names, descriptions, tags or columns. Products
+// that hold more words in their names come first; else the order stays.
+func search(list []host.ProductStatus, text string) []host.ProductStatus {
+	words := strings.Fields(strings.ToLower(text))
+	if len(words) == 0 {
+		return list
+	}
+	type hit struct {
+		st    host.ProductStatus
+		named int
+	}
+	hits := []hit{}
+	for _, st := range list {
+		names := strings.ToLower(st.Domain + " " + st.Product)
+		all := names + " " + strings.ToLower(searchText(st))
+		h := hit{st: st}
+		found := true
+		for _, w := range words {
+			found = found && strings.Contains(all, w)
+			if strings.Contains(names, w) {
+				h.named++
+			}
+		}
+		if found {
+			hits = append(hits, h)
+		}
+	}
+	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.named, a.named) })
+	out := make([]host.ProductStatus, len(hits))
+	for i, h := range hits {
+		out[i] = h.st
+	}
+	return out
+}
+
+func searchText(st host.ProductStatus) string {
+	var b strings.Builder
+	add := func(words ...string) {
+		for _, w := range words {
+			b.WriteString(w + " ")
+		}
+	}
+	add(st.Description, st.Language, string(st.State))
+	add(st.Tags...)
+	for _, ports := range [][]host.PortStatus{st.Inputs, st.Outputs} {
+		for _, p := range ports {
+			add(p.Name, p.From)
+			for _, f := range p.Fields {
+				add(f.Name, f.Description)
+				add(f.Tags...)
+			}
+		}
+	}
+	return b.String()
+}
+
+// showProduct answers GET /api/v1/products/{domain}/{product}.
+func (s *Server) showProduct(c echo.Context) error {
+	st, err := s.find(c, s.pathID(c))
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, http.StatusOK, st)
+}
+
+// find asks the decision on seeing a product, then looks it up.
+func (s *Server) find(c echo.Context, id host.ProductID) (host.ProductStatus, error) {
+	if err := s.allow(c, policy.ActionFind, policy.Resource{Product: id}); err != nil {
+		return host.ProductStatus{}, err
+	}
+	return s.cfg.Catalogue.Product(c.Request().Context(), id)
+}
+
+// listRejected answers GET /api/v1/products/{domain}/{product}/quarantine. Rejected rows are rows: reading them is
+// decided like reading data.
+func (s *Server) listRejected(c echo.Context) error {
+	limit, err := limitParam(c, defaultRejected, maxRejected)
+	if err != nil {
+		return err
+	}
+	id := s.pathID(c)
+	if err := s.allow(c, policy.ActionRead, policy.Resource{Product: id}); err != nil {
+		return err
+	}
+	rows, err := s.cfg.Runs.Rejected(c.Request().Context(), id, limit)
+	if err != nil {
+		return err
+	}
+	if rows == nil {
+		rows = []host.RejectedRow{}
+	}
+	return sendJSON(c, http.StatusOK, rows)
+}
+
+func limitParam(c echo.Context, byDefault, most int) (int, error) {
+	values, err := strictValues(c.Request().URL.RawQuery, []string{paramLimit})
+	if err != nil {
+		return 0, err
+	}
+	return boundedInt(values[paramLimit], byDefault, most)
+}
+
+func boundedInt(v string, byDefault, most int) (int, error) {
+	if v == "" {
+		return byDefault, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > most {
+		return 0, badQuery("limit=%s is not a number from 1 to %d", v, most)
+	}
+	return n, nil
+}
+
+// listRuns answers GET /api/v1/runs[?product=DOMAIN/PRODUCT][&limit=N], newest first.
+func (s *Server) listRuns(c echo.Context) error {
+	values, err := strictValues(c.Request().URL.RawQuery, []string{"product", paramLimit})
+	if err != nil {
+		return err
+	}
+	limit, err := boundedInt(values[paramLimit], defaultRuns, maxRuns)
+	if err != nil {
+		return err
+	}
+	ids, err := s.runsOf(c, values["product"])
+	if err != nil {
+		return err
+	}
+	runs := []host.RunStatus{}
+	for _, id := range ids {
+		list, err := s.cfg.Runs.Runs(c.Request().Context(), id, limit)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			r.Domain, r.Product = id.Domain, id.Name
+			runs = append(runs, r)
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b host.RunStatus) int { return b.Started.Compare(a.Started) })
+	return sendJSON(c, http.StatusOK, runs[:min(limit, len(runs))])
+}
+
+// runsOf gives the products whose runs are asked for.
+func (s *Server) runsOf(c echo.Context, product string) ([]host.ProductID, error) {
+	if product == "" {
+		list, err := s.visible(c)
+		ids := make([]host.ProductID, len(list))
+		for i, st := range list {
+			ids[i] = s.idOf(st)
+		}
+		return ids, err
+	}
+	a, err := host.ParseAddress(product)
+	if err != nil || !a.Local() || a.Port != "" {
+		return nil, badQuery("product=%s is not domain/product", product)
+	}
+	st, err := s.find(c, a.ID(s.cfg.Tenant))
+	if err != nil {
+		return nil, err
+	}
+	return []host.ProductID{s.idOf(st)}, nil
+}
+
+// choices answers a read that several ports could answer: 300 with the product and the address of each port.
+func (s *Server) choices(c echo.Context, st host.ProductStatus) error {
+	h := c.Response().Header()
+	for _, p := range st.Outputs {
+		h.Add("Link", `</d/`+st.Domain+`/`+st.Product+`/`+p.Name+`>; rel="item"`)
+	}
+	return sendJSON(c, http.StatusMultipleChoices, portChoice{ProductStatus: st, Ports: portLinks(st)})
+}
+
+// portChoice is a product with the addresses of its ports.
+type portChoice struct {
+	host.ProductStatus
+	Ports []portLink `json:"ports"`
+}
+
+// portLink is the address of a port.
+type portLink struct {
+	Name string `json:"name"`
+	Href string `json:"href"`
+}
+
+func portLinks(st host.ProductStatus) []portLink {
+	out := make([]portLink, len(st.Outputs))
+	for i, p := range st.Outputs {
+		out[i] = portLink{p.Name, "/d/" + st.Domain + "/" + st.Product + "/" + p.Name}
+	}
+	return out
+}
