@@ -1,0 +1,108 @@
+package cdata
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// The scans of validation, a word at a time and without branches: they run over every byte that leaves a guest.
+
+const (
+	exponent64 = 0x7ff0_0000_0000_0000
+	exponent32 = 0x7f80_0000
+	nan64      = 0x7ff8_0000_0000_0000
+	nan32      = 0x7fc0_0000
+	sign64     = 1 << 63
+	signs      = 0x8080_8080_8080_8080 // of eight bytes
+	signs32    = 0x8000_0000_8000_0000 // of two int32s
+)
+
+// hasNaN64 tells whether a float64 is a NaN: its bits without the sign are greater than infinity's.
+func hasNaN64(b []byte) bool {
+	var acc uint64
+	for ; len(b) >= 32; b = b[32:] {
+		v := (*[32]byte)(b)
+		acc |= exponent64 - binary.LittleEndian.Uint64(v[0:])&^sign64
+		acc |= exponent64 - binary.LittleEndian.Uint64(v[8:])&^sign64
+		acc |= exponent64 - binary.LittleEndian.Uint64(v[16:])&^sign64
+		acc |= exponent64 - binary.LittleEndian.Uint64(v[24:])&^sign64
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		acc |= exponent64 - binary.LittleEndian.Uint64(b)&^sign64
+	}
+	return acc&sign64 != 0
+}
+
+// hasNaN32 is hasNaN64 for float32s.
+func hasNaN32(b []byte) bool {
+	const magnitude, exponents = 0x7fff_ffff_7fff_ffff, 0x7f80_0000_7f80_0000
+	var acc uint64
+	for ; len(b) >= 8; b = b[8:] {
+		// With the sign bits set no lane borrows from the next; a NaN clears its lane's.
+		acc |= ^((exponents | signs32) - binary.LittleEndian.Uint64(b)&magnitude)
+	}
+	if len(b) >= 4 {
+		acc |= uint64(exponent32-binary.LittleEndian.Uint32(b)&^(1<<31)) & (1 << 31)
+	}
+	return acc&signs32 != 0
+}
+
+// canonical64 gives all NaNs one bit pattern: engines differ in theirs, and outputs must not.
+func canonical64(b []byte) {
+	for ; len(b) >= 8; b = b[8:] {
+		if math.IsNaN(math.Float64frombits(binary.LittleEndian.Uint64(b))) {
+			binary.LittleEndian.PutUint64(b, nan64)
+		}
+	}
+}
+
+// canonical32 is canonical64 for float32s.
+func canonical32(b []byte) {
+	for ; len(b) >= 4; b = b[4:] {
+		if binary.LittleEndian.Uint32(b)&^(1<<31) > exponent32 {
+			binary.LittleEndian.PutUint32(b, nan32)
+		}
+	}
+}
+
+// ascending tells whether int32s are not negative and never decrease.
+func ascending(b []byte) bool {
+	var negative uint64
+	rising := uint64(signs32)
+	// Two steps at a time: (next | sign) − previous keeps the sign in each lane exactly when next ≥ previous, both ≥ 0.
+	for ; len(b) >= 36; b = b[32:] {
+		v := (*[36]byte)(b)
+		a0, b0 := binary.LittleEndian.Uint64(v[0:]), binary.LittleEndian.Uint64(v[4:])
+		a1, b1 := binary.LittleEndian.Uint64(v[8:]), binary.LittleEndian.Uint64(v[12:])
+		a2, b2 := binary.LittleEndian.Uint64(v[16:]), binary.LittleEndian.Uint64(v[20:])
+		a3, b3 := binary.LittleEndian.Uint64(v[24:]), binary.LittleEndian.Uint64(v[28:])
+		negative |= a0 | a1 | a2 | a3
+		rising &= ((b0 | signs32) - a0) & ((b1 | signs32) - a1) & ((b2 | signs32) - a2) & ((b3 | signs32) - a3)
+	}
+	last := int32(0)
+	for ; len(b) >= 4; b = b[4:] {
+		o := int32(binary.LittleEndian.Uint32(b))
+		if o < last {
+			return false
+		}
+		last = o
+	}
+	return negative&signs32 == 0 && rising&signs32 == signs32
+}
+
+// ascii tells whether no byte has its highest bit set.
+func ascii(b []byte) bool {
+	var acc uint64
+	for ; len(b) >= 32; b = b[32:] {
+		v := (*[32]byte)(b)
+		acc |= binary.LittleEndian.Uint64(v[0:]) | binary.LittleEndian.Uint64(v[8:]) |
+			binary.LittleEndian.Uint64(v[16:]) | binary.LittleEndian.Uint64(v[24:])
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		acc |= binary.LittleEndian.Uint64(b)
+	}
+	for _, c := range b {
+		acc |= uint64(c)
+	}
+	return acc&signs == 0
+}
