@@ -1,6 +1,7 @@
 package cdata
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -50,6 +51,12 @@ func BenchmarkWide(b *testing.B) {
 		b.SetBytes(size)
 		for b.Loop() {
 			copy(to, mem[64:])
+		}
+	})
+	b.Run("clone", func(b *testing.B) {
+		b.SetBytes(size)
+		for b.Loop() {
+			_ = bytes.Clone(mem[64:])
 		}
 	})
 	b.Run("in", func(b *testing.B) {
