@@ -51,9 +51,7 @@ func openParquetCache(dir string, max int64) (*parquetCache, error) {
 func (p *parquetCache) open(ctx context.Context, key string, fill func(io.Writer) error) (*os.File, error) {
 	path := filepath.Join(p.dir, key+cacheSuffix)
 	for {
-		if f, err := os.Open(path); err == nil {
-			now := time.Now()
-			_ = os.Chtimes(path, now, now) // the order of eviction; a stale one does no harm
+		if f := reuse(path); f != nil {
 			return f, nil
 		}
 		p.mu.Lock()
@@ -79,8 +77,22 @@ func (p *parquetCache) open(ctx context.Context, key string, fill func(io.Writer
 	}
 }
 
+// reuse opens a file that is there and marks it as used; nil when there is none.
+func reuse(path string) *os.File {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(path, now, now) // the order of eviction; a stale one does no harm
+	return f
+}
+
 // make writes a file beside its place and moves it there when it is complete.
 func (p *parquetCache) make(ctx context.Context, path string, fill func(io.Writer) error) (f *os.File, err error) {
+	if f := reuse(path); f != nil { // made between our look and our turn
+		return f, nil
+	}
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()

@@ -173,6 +173,7 @@ var kindsFields = []host.Field{
 // addKinds has one row of every type, and one of nulls.
 func (m *mesh) addKinds(t *testing.T) {
 	m.addProduct(t, "lab", "kinds", "kinds")
+	m.products[len(m.products)-1].Outputs[0].Fields = kindsFields
 	s, err := columnar.Schema(host.Schema{Fields: kindsFields})
 	if err != nil {
 		t.Fatal(err)
