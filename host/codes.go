@@ -43,6 +43,7 @@ const (
 	CodeRunStore     ErrorCode = "ADP-R006" // a file could not be written (disk full, permission)
 	CodeRunPaused    ErrorCode = "ADP-R007" // the product is paused
 	CodeRunBusy      ErrorCode = "ADP-R008" // a run is under way
+	CodeRunNotHeld   ErrorCode = "ADP-R009" // nothing is held that could be released or skipped
 
 	// T: tables.
 	CodeTableType     ErrorCode = "ADP-T001" // a type outside the table
@@ -57,6 +58,7 @@ const (
 	CodeNodeInUse       ErrorCode = "ADP-N003" // the data directory or port is in use
 	CodeNodeEtcd        ErrorCode = "ADP-N004" // etcd failed
 	CodeNodeSetup       ErrorCode = "ADP-N005" // a setting that cannot work
+	CodeNodeConflict    ErrorCode = "ADP-N006" // somebody else changed it meanwhile
 
 	// P: policy.
 	CodePolicyDenied ErrorCode = "ADP-P001"

@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/adp-host/adp/host"
+)
+
+// Config is how a node takes part. Dir and Node are required.
+type Config struct {
+	Dir  string // folder of the embedded etcd, made when missing; one process uses it at a time
+	Node string // id of this node, without "/"
+
+	// LeaseTTL is how long after its last sign of life a node counts as alive. 0: 10 s. etcd counts in seconds.
+	LeaseTTL time.Duration
+	Log      *slog.Logger // errors of etcd; nil: discarded, except what ends the process
+
+	// WrapKV, when set, stands between the protocol and etcd: tests lose requests and replies there.
+	WrapKV func(clientv3.KV) clientv3.KV
+}
+
+func (c *Config) validate() error {
+	if c.Dir == "" || c.Node == "" || strings.Contains(c.Node, "/") {
+		return host.Errorf(host.CodeNodeSetup, "a cluster needs a folder and the id of a node without %q; it got %q and %q", "/", c.Dir, c.Node)
+	}
+	if c.LeaseTTL <= 0 {
+		c.LeaseTTL = 10 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Cluster is one node's view of the mesh. It is safe for concurrent use. Unless said otherwise, the error of its
+// methods is a host.Error of code N004 when etcd failed.
+type Cluster struct {
+	node  string
+	kv    clientv3.KV
+	watch clientv3.Watcher
+	log   *slog.Logger
+
+	ctx    context.Context // ends when the cluster closes
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	stop   func() error // ends etcd
+}
+
+// Open starts the embedded etcd on its folder and announces the node. It fails with N003 when another process uses the
+// folder, and with N004 when etcd does not start or the folder was written by a newer version.
+func Open(ctx context.Context, cfg Config) (*Cluster, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s, err := startServer(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	kv := clientv3.KV(s.client)
+	if cfg.WrapKV != nil {
+		kv = cfg.WrapKV(kv)
+	}
+	c := newCluster(cfg.Node, kv, s.client, cfg.Log)
+	c.stop = sync.OnceValue(s.close)
+	if err := errors.Join(c.openMeta(ctx), c.announce(ctx, s.client, cfg.LeaseTTL)); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// newCluster speaks the protocol over any KV.
+func newCluster(node string, kv clientv3.KV, w clientv3.Watcher, log *slog.Logger) *Cluster {
+	c := &Cluster{node: node, kv: kv, watch: w, log: log, stop: func() error { return nil }}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Close withdraws the node and ends etcd. Calls under way fail. What the node owns stays its own: a product that is to
+// move at once is released first.
+func (c *Cluster) Close() error {
+	c.cancel()
+	c.wg.Wait()
+	return c.stop()
+}
+
+// meta identifies the mesh and the shape of its keys.
+type meta struct {
+	Format  int       `json:"format"`
+	Mesh    string    `json:"mesh"` // random, so that two meshes of one name can be told apart
+	Created time.Time `json:"created"`
+	// EpochFloor is below every epoch to come. It rises when etcd is restored from a backup, whose epochs are old.
+	EpochFloor host.Epoch `json:"epoch_floor,omitempty"`
+}
+
+const metaFormat = 1
+
+func (c *Cluster) openMeta(ctx context.Context) error {
+	fresh, err := host.CanonicalJSON(meta{Format: metaFormat, Mesh: rand.Text(), Created: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	absent := clientv3.Compare(clientv3.CreateRevision(keyMeta), "=", 0)
+	res, err := c.settle(ctx, "opening the mesh", txn{
+		If: []clientv3.Cmp{absent}, Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(fresh))}, Else: []clientv3.Op{clientv3.OpGet(keyMeta)}})
+	if err != nil || res.ok {
+		return err
+	}
+	var m meta
+	if err := json.Unmarshal(res.value(0), &m); err != nil {
+		return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
+	}
+	if m.Format > metaFormat {
+		return host.Errorf(host.CodeNodeEtcd, "the mesh was written in format %d by a newer adp; this one reads format %d", m.Format, metaFormat).
+			WithHint("start the newer adp on this data directory")
+	}
+	return nil
+}
+
+// RaiseEpochs makes every later claim's epoch greater than floor. It is called once after etcd was restored from a
+// backup, with the greatest epoch that the store's folders name, so that no epoch is used twice.
+func (c *Cluster) RaiseEpochs(ctx context.Context, floor host.Epoch) error {
+	for {
+		now, err := c.kv.Get(ctx, keyMeta)
+		if err != nil || len(now.Kvs) == 0 {
+			return failure("reading the mesh's identity", err)
+		}
+		var m meta
+		if err := json.Unmarshal(now.Kvs[0].Value, &m); err != nil {
+			return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
+		}
+		if m.EpochFloor >= floor {
+			return nil
+		}
+		m.EpochFloor = floor
+		value, err := host.CanonicalJSON(m)
+		if err != nil {
+			return err
+		}
+		_, err = c.settle(ctx, "raising epochs", txn{
+			If:   []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(keyMeta), "=", now.Kvs[0].ModRevision)},
+			Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(value))}})
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,319 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/adp-host/adp/host"
+)
+
+var strikes = host.ProductID{Tenant: host.LocalTenant, Domain: "safety", Name: "strikes"}
+
+func openTest(t *testing.T, cfg Config) *Cluster {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
+	}
+	if cfg.Node == "" {
+		cfg.Node = "n1"
+	}
+	c, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func wantCode(t *testing.T, err error, code host.ErrorCode) {
+	t.Helper()
+	if host.CodeOf(err) != code {
+		t.Fatalf("error %v, want code %s", err, code)
+	}
+}
+
+func pointer(seq host.Seq, own host.Ownership, run string) host.Pointer {
+	return host.Pointer{Seq: seq, Epoch: own.Epoch, Run: run, Hash: host.Digest("sha256:" + run), Location: "products/" + run + "/head.json"}
+}
+
+func TestSpecs(t *testing.T) {
+	c, ctx := openTest(t, Config{}), t.Context()
+	spec := host.Spec{Product: strikes, Artifact: "sha256:a", Config: map[string]string{"k": "v"}}
+	one := must[host.Spec](t)(c.PutSpec(ctx, spec, NewProduct))
+	if one.Generation != 1 || one.Changed.IsZero() {
+		t.Fatalf("stored %+v", one)
+	}
+	_, err := c.PutSpec(ctx, spec, NewProduct)
+	wantCode(t, err, host.CodeNodeConflict)
+
+	one.Paused = true
+	two := must[host.Spec](t)(c.PutSpec(ctx, one, one.Generation))
+	_, err = c.PutSpec(ctx, one, one.Generation)
+	wantCode(t, err, host.CodeNodeConflict)
+	if got := must[host.Spec](t)(c.Spec(ctx, strikes)); !reflect.DeepEqual(got, two) || got.Generation != 2 || !got.Paused {
+		t.Fatalf("got %+v, want %+v", got, two)
+	}
+
+	other := host.ProductID{Tenant: host.LocalTenant, Domain: "aviation", Name: "airports"}
+	if err := c.PutSpecs(ctx, []host.Spec{{Product: other}, {Product: strikes}}); err != nil {
+		t.Fatal(err)
+	}
+	all := must[[]host.Spec](t)(c.Specs(ctx))
+	if len(all) != 2 || all[0].Product != other || all[0].Generation != 1 || all[1].Generation != 3 {
+		t.Fatalf("specs %+v", all)
+	}
+	_, err = c.Spec(ctx, host.ProductID{Tenant: "local", Domain: "safety", Name: "none"})
+	wantCode(t, err, host.CodeAccessUnknown)
+}
+
+func TestSpecsAllOrNothing(t *testing.T) {
+	c, ctx := openTest(t, Config{}), t.Context()
+	bad := host.ProductID{Tenant: "local", Domain: "safety", Name: "a/b"}
+	err := c.PutSpecs(ctx, []host.Spec{{Product: strikes}, {Product: bad}})
+	wantCode(t, err, host.CodeAccessUnknown)
+	err = c.PutSpecs(ctx, []host.Spec{{Product: strikes}, {Product: strikes}})
+	wantCode(t, err, host.CodeNodeConflict)
+	if all := must[[]host.Spec](t)(c.Specs(ctx)); len(all) != 0 {
+		t.Fatalf("half registered: %+v", all)
+	}
+}
+
+func TestEpochsRiseAndFence(t *testing.T) {
+	dir := t.TempDir()
+	c, ctx := openTest(t, Config{Dir: dir}), t.Context()
+	first := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	head := pointer(1, first, "r1")
+	if err := c.Commit(ctx, first, host.Pointer{}, head); err != nil {
+		t.Fatal(err)
+	}
+	if got := must[host.Pointer](t)(c.Head(ctx, strikes)); got != head {
+		t.Fatalf("head %+v", got)
+	}
+	second := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	if second.Epoch <= first.Epoch {
+		t.Fatalf("epoch %d after %d", second.Epoch, first.Epoch)
+	}
+	wantCode(t, c.Commit(ctx, first, head, pointer(2, first, "zombie")), host.CodeRunLostOwner)
+	wantCode(t, c.Commit(ctx, second, host.Pointer{}, pointer(1, second, "twice")), host.CodeRunLostOwner)
+	if err := c.Commit(ctx, second, head, pointer(2, second, "r2")); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := c.Release(ctx, first); err != nil { // not its own any more: nothing happens
+		t.Fatal(err)
+	}
+	if got := must[[]host.ProductID](t)(c.Owned(ctx, "n1")); !reflect.DeepEqual(got, []host.ProductID{strikes}) {
+		t.Fatalf("index %v", got)
+	}
+	if err := c.Release(ctx, second); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, c.Commit(ctx, second, pointer(2, second, "r2"), pointer(3, second, "r3")), host.CodeRunLostOwner)
+	if got := must[[]host.ProductID](t)(c.Owned(ctx, "n1")); len(got) != 0 {
+		t.Fatalf("index after release %v", got)
+	}
+	c.Close()
+
+	c = openTest(t, Config{Dir: dir, Node: "n2"})
+	third := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	if third.Epoch <= second.Epoch || third.Node != "n2" {
+		t.Fatalf("after a restart %+v, before %+v", third, second)
+	}
+	if err := c.RaiseEpochs(ctx, 100); err != nil {
+		t.Fatal(err)
+	}
+	if own := must[host.Ownership](t)(c.Claim(ctx, strikes)); own.Epoch != 101 {
+		t.Fatalf("epoch %d, want 101", own.Epoch)
+	}
+}
+
+func TestClaimRespectsTheLiving(t *testing.T) {
+	c, ctx := openTest(t, Config{}), t.Context()
+	other := newCluster("n2", c.kv, c.watch, c.log) // a second node on the same etcd
+	own := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	_, err := other.Claim(ctx, strikes)
+	wantCode(t, err, host.CodeRunLostOwner)
+	if _, err := c.kv.Delete(ctx, nodeKey("n1")); err != nil { // its lease ran out
+		t.Fatal(err)
+	}
+	taken := must[host.Ownership](t)(other.Claim(ctx, strikes))
+	wantCode(t, c.Commit(ctx, own, host.Pointer{}, pointer(1, own, "zombie")), host.CodeRunLostOwner)
+	if err := other.Commit(ctx, taken, host.Pointer{}, pointer(1, taken, "r1")); err != nil {
+		t.Fatal(err)
+	}
+	if got := must[[]host.ProductID](t)(c.Owned(ctx, "n1")); len(got) != 0 {
+		t.Fatalf("index of the dead node %v", got)
+	}
+}
+
+func TestFolderInUse(t *testing.T) {
+	dir := t.TempDir()
+	openTest(t, Config{Dir: dir})
+	_, err := Open(t.Context(), Config{Dir: dir, Node: "n2"})
+	wantCode(t, err, host.CodeNodeInUse)
+	_, err = Open(t.Context(), Config{Dir: filepath.Join(dir, "x"), Node: "a/b"})
+	wantCode(t, err, host.CodeNodeSetup)
+}
+
+func TestNewerMeshIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	c := openTest(t, Config{Dir: dir})
+	if _, err := c.kv.Put(t.Context(), keyMeta, `{"format":2}`); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	_, err := Open(t.Context(), Config{Dir: dir, Node: "n1"})
+	wantCode(t, err, host.CodeNodeEtcd)
+}
+
+func TestPresence(t *testing.T) {
+	c, ctx := openTest(t, Config{LeaseTTL: time.Second}), t.Context()
+	nodes := must[[]NodeInfo](t)(c.Nodes(ctx))
+	if len(nodes) != 1 || nodes[0].ID != "n1" {
+		t.Fatalf("nodes %+v", nodes)
+	}
+	// A machine that slept past its lease comes back by itself.
+	leases := must[*clientv3.LeaseLeasesResponse](t)(c.watch.(*clientv3.Client).Leases(ctx))
+	for _, l := range leases.Leases {
+		must[*clientv3.LeaseRevokeResponse](t)(c.watch.(*clientv3.Client).Revoke(ctx, l.ID))
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(must[[]NodeInfo](t)(c.Nodes(ctx))) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the node did not announce itself again")
+		}
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	dir := t.TempDir()
+	openTest(t, Config{Dir: dir})
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Type()&os.ModeSocket != 0 {
+			t.Errorf("a socket: %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	c := openTest(t, Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	must[host.Spec](t)(c.PutSpec(ctx, host.Spec{Product: strikes}, NewProduct))
+	events := make(chan Event, 100)
+	done := make(chan error, 1)
+	go func() { done <- c.Watch(ctx, func(e Event) { events <- e }) }()
+	next := func(kind EventKind) Event {
+		t.Helper()
+		select {
+		case e := <-events:
+			if e.Kind != kind || e.Product != strikes {
+				t.Fatalf("event %+v, want %s", e, kind)
+			}
+			return e
+		case <-time.After(20 * time.Second):
+			t.Fatalf("no event of kind %s", kind)
+		}
+		return Event{}
+	}
+	if e := next(SpecChanged); e.Spec.Generation != 1 {
+		t.Fatalf("what exists: %+v", e)
+	}
+	own := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	var prev host.Pointer
+	for seq := host.Seq(1); seq <= 5; seq++ {
+		p := pointer(seq, own, "r")
+		if err := c.Commit(ctx, own, prev, p); err != nil {
+			t.Fatal(err)
+		}
+		prev = p
+		must[host.Spec](t)(c.PutSpec(ctx, host.Spec{Product: strikes}, AnyGeneration))
+	}
+	for seq := host.Seq(1); seq <= 5; seq++ {
+		if e := next(HeadChanged); e.Pointer.Seq != seq {
+			t.Fatalf("head %+v, want %d", e.Pointer, seq)
+		}
+		if e := next(SpecChanged); e.Spec.Generation != int64(seq)+1 {
+			t.Fatalf("spec %+v", e.Spec)
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatalf("watch ended with %v", err)
+	}
+}
+
+// A watch that fell behind a compaction lists what changed and goes on; it neither repeats nor misses a key's newest value.
+func TestWatchSurvivesCompaction(t *testing.T) {
+	c := openTest(t, Config{})
+	ctx := t.Context()
+	etcd := c.watch.(*clientv3.Client)
+	broken := &breakingWatcher{Watcher: etcd, broke: make(chan struct{})}
+	c.watch = broken
+	must[host.Spec](t)(c.PutSpec(ctx, host.Spec{Product: strikes}, NewProduct))
+	own := must[host.Ownership](t)(c.Claim(ctx, strikes))
+
+	events := make(chan Event, 100)
+	go c.Watch(ctx, func(e Event) { events <- e })
+	if e := <-events; e.Kind != SpecChanged {
+		t.Fatalf("event %+v", e)
+	}
+	<-broken.broke // the first watch is held back while the mesh moves on
+	var prev host.Pointer
+	for seq := host.Seq(1); seq <= 3; seq++ {
+		p := pointer(seq, own, "r")
+		if err := c.Commit(ctx, own, prev, p); err != nil {
+			t.Fatal(err)
+		}
+		prev = p
+	}
+	now := must[*clientv3.GetResponse](t)(etcd.Get(ctx, headKey(strikes)))
+	must[*clientv3.CompactResponse](t)(etcd.Compact(ctx, now.Header.Revision))
+	broken.resume()
+	if e := <-events; e.Kind != HeadChanged || e.Pointer.Seq != 3 {
+		t.Fatalf("after compaction %+v", e)
+	}
+	if err := c.Commit(ctx, own, prev, pointer(4, own, "r")); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-events; e.Pointer.Seq != 4 {
+		t.Fatalf("and on: %+v", e)
+	}
+}
+
+// breakingWatcher holds its first watch back until resume.
+type breakingWatcher struct {
+	clientv3.Watcher
+	broke chan struct{}
+	go_   chan struct{}
+}
+
+func (w *breakingWatcher) resume() { close(w.go_) }
+
+func (w *breakingWatcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+	if w.go_ == nil {
+		w.go_ = make(chan struct{})
+		close(w.broke)
+		<-w.go_
+	}
+	return w.Watcher.Watch(ctx, key, opts...)
+}

@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.etcd.io/etcd/client/pkg/v3/fileutil"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+
+	"github.com/adp-host/adp/host"
+)
+
+// server is the embedded etcd of one node: a single member that nobody can connect to, reached in process.
+type server struct {
+	lock   *fileutil.LockedFile
+	etcd   *embed.Etcd
+	client *clientv3.Client
+}
+
+// Sizes of etcd that suit a node better than those of a dedicated machine.
+const (
+	// walSegment is preallocated twice. etcd's own 64 MB would not start on a small disk, and a laptop needs no more.
+	walSegment = 8 << 20
+	// keepRevisions is how far back a watch can resume and a listing can page; older revisions are compacted.
+	keepRevisions = "10000"
+	// maxTxnOps bounds how many products one step can register.
+	maxTxnOps = 4096
+	// snapshotCount and catchUpEntries bound the raft log in memory; etcd's defaults are for followers that lag.
+	snapshotCount  = 2500
+	catchUpEntries = 500
+)
+
+// segmentSize sets etcd's process-wide segment size once, before the first server reads it.
+var segmentSize = sync.OnceFunc(func() { wal.SegmentSizeBytes = walSegment })
+
+func startServer(ctx context.Context, cfg Config) (*server, error) {
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	segmentSize()
+	e, err := embed.StartEtcd(embedConfig(cfg))
+	if err != nil {
+		return nil, errors.Join(host.Errorf(host.CodeNodeEtcd, "etcd does not start on %s: %w", cfg.Dir, err), lock.Close())
+	}
+	s := &server{lock: lock, etcd: e, client: v3client.New(e.Server)}
+	select {
+	case <-e.Server.ReadyNotify():
+		return s, nil
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-e.Server.StopNotify():
+		err = errors.New("it stopped by itself")
+	}
+	return nil, errors.Join(host.Errorf(host.CodeNodeEtcd, "etcd does not become ready on %s: %w", cfg.Dir, err), s.close())
+}
+
+// lockDir makes the folder and takes it. The lock goes with the process, however it ends; etcd's own would be waited for.
+func lockDir(dir string) (*fileutil.LockedFile, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, host.Errorf(host.CodeNodeSetup, "folder of etcd: %w", err)
+	}
+	lock, err := fileutil.TryLockFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fileutil.ErrLocked) {
+		return nil, host.Errorf(host.CodeNodeInUse, "another process uses %s", dir).
+			WithHint("a node already runs on this data directory: use it, or give --data another folder")
+	}
+	if err != nil {
+		return nil, host.Errorf(host.CodeNodeSetup, "lock of %s: %w", dir, err)
+	}
+	return lock, nil
+}
+
+// embedConfig is a member without listeners: nothing to connect to is nothing to protect, and no port can be taken.
+func embedConfig(cfg Config) *embed.Config {
+	c := embed.NewConfig()
+	c.Name, c.Dir = "adp", cfg.Dir
+	nowhere := url.URL{Scheme: "http", Host: "localhost:0"}
+	c.ListenPeerUrls, c.ListenClientUrls, c.AdvertiseClientUrls = nil, nil, nil
+	c.AdvertisePeerUrls = []url.URL{nowhere}
+	c.InitialCluster = c.Name + "=" + nowhere.String()
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quietLogger(cfg.Log))
+	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModeRevision, keepRevisions
+	c.MaxTxnOps = maxTxnOps
+	c.SnapshotCount, c.SnapshotCatchUpEntries = snapshotCount, catchUpEntries
+	return c
+}
+
+func (s *server) close() error {
+	err := s.client.Close()
+	if errors.Is(err, context.Canceled) { // how the in-process client says that it has closed
+		err = nil
+	}
+	s.etcd.Close()
+	return errors.Join(err, s.lock.Close())
+}

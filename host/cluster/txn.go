@@ -1,0 +1,102 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+
+	"github.com/adp-host/adp/host"
+)
+
+// txn is one transaction: if all comparisons hold Then is done, else Else.
+type txn struct {
+	If   []clientv3.Cmp
+	Then []clientv3.Op
+	Else []clientv3.Op
+}
+
+// outcome is the known result of a transaction.
+type outcome struct {
+	ok       bool
+	resent   bool // an earlier sending may have been applied: !ok does not mean that it never happened
+	revision int64
+	response *clientv3.TxnResponse
+}
+
+// kv is the value and revision that the i-th operation, an OpGet of one key, found; nil and 0 when there is none.
+func (o outcome) kv(i int) ([]byte, int64) {
+	kvs := o.response.Responses[i].GetResponseRange().Kvs
+	if len(kvs) == 0 {
+		return nil, 0
+	}
+	return kvs[0].Value, kvs[0].ModRevision
+}
+
+func (o outcome) value(i int) []byte {
+	v, _ := o.kv(i)
+	return v
+}
+
+// Waits between two sendings of a transaction whose result is unknown.
+const (
+	resendFirst = time.Millisecond
+	resendLast  = 250 * time.Millisecond
+)
+
+// settle sends one transaction until its result is known. A lost reply looks like a lost request, so what is sent again
+// is the identical transaction: its comparisons let it take effect at most once. It gives up when ctx ends or the
+// cluster closes; then nobody knows yet, and a request that is still on its way may even be applied later.
+func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, error) {
+	wait := resendFirst
+	for resent := false; ; resent = true {
+		res, err := c.kv.Txn(ctx).If(t.If...).Then(t.Then...).Else(t.Else...).Commit()
+		if err == nil {
+			return outcome{ok: res.Succeeded, resent: resent, revision: res.Header.Revision, response: res}, nil
+		}
+		if refused(err) && !resent {
+			return outcome{}, failure(what, err)
+		}
+		select {
+		case <-ctx.Done():
+			return outcome{}, unknown(what, errors.Join(context.Cause(ctx), err))
+		case <-c.ctx.Done():
+			return outcome{}, unknown(what, err)
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, resendLast)
+	}
+}
+
+// refused reports whether etcd said no, as opposed to saying nothing: the transaction was not and will not be applied.
+func refused(err error) bool {
+	var e rpctypes.EtcdError
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() {
+	case codes.InvalidArgument, codes.ResourceExhausted, codes.PermissionDenied, codes.Unauthenticated:
+		return true
+	}
+	return false
+}
+
+// failure is an error of etcd in words.
+func failure(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return host.Errorf(host.CodeNodeEtcd, "%s: %w", what, err)
+}
+
+func unknown(what string, err error) error {
+	return host.Errorf(host.CodeNodeEtcd, "%s: %w", what, fmt.Errorf("%w: %w", ErrUnknown, err)).
+		WithHint("what etcd says later is what counts; nothing has to be undone")
+}
+
+// ErrUnknown is wrapped by errors of calls whose effect nobody knows yet: it may have happened, or may happen later.
+var ErrUnknown = errors.New("the result is not known")
