@@ -2,8 +2,12 @@ module github.com/adp-host/adp
 
 go 1.26.0
 
+// The SDK is a module of its own, since products depend on it and on nothing else; it lives here.
+replace github.com/adp-host/adp/guest-sdk/go => ./guest-sdk/go
+
 require (
 	cel.dev/cel-go v0.33.2
+	github.com/adp-host/adp/guest-sdk/go v0.0.0
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/apache/iceberg-go v0.7.0
 	github.com/extism/go-sdk v1.7.1
