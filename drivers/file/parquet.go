@@ -1,0 +1,439 @@
+package file
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	pqfile "github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/adp-host/adp/drivers"
+)
+
+const (
+	// parquetRows and parquetBytes bound a batch, the bytes by the file's own account of its columns.
+	parquetRows  = 64 << 10
+	parquetBytes = 16 << 20
+	// columnAhead is how many batches a column is decoded ahead of the slowest.
+	columnAhead = 2
+)
+
+// parquetScan reads a Parquet file. Each wanted column is decoded and cast by a goroutine of its own, which never
+// waits for the others but through columnAhead; batches are put together from what they give.
+//
+// It does not use pqarrow's parallel record reader: that has a panic of a damaged file end the process.
+type parquetScan struct {
+	origin  string
+	schema  *arrow.Schema
+	columns []*parquetColumn // by the schema; nil: not in the file
+	rows    int64            // of the file
+	read    int64
+	batch   int64
+	started bool // the columns' goroutines own their readers
+	cancel  context.CancelFunc
+}
+
+// parquetColumn is a column on its way from the file.
+type parquetColumn struct {
+	field  arrow.Field
+	name   string // in the file
+	reader *pqarrow.ColumnReader
+	cast   caster
+	out    chan columnPart
+}
+
+// columnPart is the values of one column for one batch.
+type columnPart struct {
+	source arrow.Array // as the file has them
+	values arrow.Array
+	bad    []int // rows whose value does not fit
+	err    error
+}
+
+func (p columnPart) release() {
+	if p.source != nil {
+		p.source.Release()
+	}
+	if p.values != nil {
+		p.values.Release()
+	}
+}
+
+// guard turns a panic of the Parquet library, which damaged files can cause, into an error.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = damaged(fmt.Errorf("%v", p))
+	}
+}
+
+func damaged(err error) error {
+	return &drivers.Error{Kind: drivers.ErrFormat, Message: "is damaged, or is not Parquet", Err: err}
+}
+
+// openParquet reads the footer. The Arrow schema that some writers embed is not looked at: it is a flatbuffer of
+// somebody else's making, a few flipped bytes of which can ask for gigabytes; Parquet's own schema says what is needed.
+func openParquet(f *os.File, e entry, mem memory.Allocator) (r *pqarrow.FileReader, err error) {
+	defer guard(&err)
+	pf, err := pqfile.NewParquetReader(io.NewSectionReader(f, 0, e.size), pqfile.WithReadProps(parquet.NewReaderProperties(mem)))
+	if err != nil {
+		return nil, damaged(err)
+	}
+	for _, kv := range pf.MetaData().KeyValueMetadata() {
+		if kv.Key == "ARROW:schema" {
+			kv.Key = "ARROW:schema (not used)"
+		}
+	}
+	if r, err = pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{PreAllocBinaryData: true}, mem); err != nil {
+		return nil, damaged(err)
+	}
+	return r, nil
+}
+
+func newParquetScan(f *os.File, e entry, schema *arrow.Schema, o *options, mem memory.Allocator) (s *parquetScan, err error) {
+	r, err := openParquet(f, e, mem)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s = &parquetScan{origin: e.name, schema: schema, cancel: cancel}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+	defer guard(&err)
+	md := r.ParquetReader().MetaData()
+	if s.rows = md.GetNumRows(); s.rows < 0 {
+		return s, damaged(fmt.Errorf("it claims %d rows", s.rows))
+	}
+	leaves, err := s.plan(r, o)
+	if err != nil {
+		return s, err
+	}
+	if s.batch, err = batchSize(r, leaves, s.rows); err != nil {
+		return s, err
+	}
+	groups := make([]int, r.ParquetReader().NumRowGroups())
+	for i := range groups {
+		groups[i] = i
+	}
+	for i, c := range s.columns {
+		if c == nil || s.rows == 0 {
+			continue
+		}
+		included := map[int]bool{}
+		for _, leaf := range leaves[i] {
+			included[leaf] = true
+		}
+		at := fieldIndex(r, c.name)
+		if c.reader, err = r.GetFieldReader(ctx, at, included, groups); err != nil {
+			return s, damaged(err)
+		}
+	}
+	s.start(ctx)
+	return s, nil
+}
+
+func fieldIndex(r *pqarrow.FileReader, name string) int {
+	for i := range r.Manifest.Fields {
+		if r.Manifest.Fields[i].Field.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// plan finds the wanted columns and how they are cast. It returns the leaves of each.
+func (s *parquetScan) plan(r *pqarrow.FileReader, o *options) ([][]int, error) {
+	names := make([]string, len(r.Manifest.Fields))
+	for i := range r.Manifest.Fields {
+		names[i] = r.Manifest.Fields[i].Field.Name
+	}
+	fields := s.schema.Fields()
+	at, err := match(names, fields, o)
+	if err != nil {
+		return nil, err
+	}
+	s.columns = make([]*parquetColumn, len(fields))
+	leaves := make([][]int, len(fields))
+	for i, f := range fields {
+		if at[i] < 0 {
+			continue
+		}
+		have := r.Manifest.Fields[at[i]].Field
+		cast, ok := newCaster(f, have.Type, o.times[f.Name])
+		if !ok {
+			return nil, schemaError("column %q is %s there and cannot become %s", have.Name, have.Type, f.Type)
+		}
+		s.columns[i] = &parquetColumn{field: f, name: have.Name, cast: cast, out: make(chan columnPart, columnAhead)}
+		leaves[i] = leavesOf(&r.Manifest.Fields[at[i]], nil)
+	}
+	return leaves, nil
+}
+
+func leavesOf(f *pqarrow.SchemaField, leaves []int) []int {
+	if f.IsLeaf() {
+		return append(leaves, f.ColIndex)
+	}
+	for i := range f.Children {
+		leaves = leavesOf(&f.Children[i], leaves)
+	}
+	return leaves
+}
+
+// batchSize chooses the rows of a batch by how wide the wanted columns are. It refuses sizes that cannot be: they
+// would be allocated before they are found wrong.
+func batchSize(r *pqarrow.FileReader, leaves [][]int, rows int64) (int64, error) {
+	md := r.ParquetReader().MetaData()
+	total := int64(0)
+	for g := range md.RowGroups {
+		group := md.RowGroup(g)
+		for _, columns := range leaves {
+			for _, leaf := range columns {
+				chunk, err := group.ColumnChunk(leaf)
+				if err != nil {
+					return 0, damaged(err)
+				}
+				size := chunk.TotalUncompressedSize()
+				if size < 0 || size > 1<<40 {
+					return 0, damaged(fmt.Errorf("a column claims %d bytes", size))
+				}
+				total += size
+			}
+		}
+	}
+	n := int64(parquetRows)
+	for n > 1024 && rows > 0 && total/rows*n > parquetBytes {
+		n /= 2
+	}
+	return min(n, max(rows, 1)), nil
+}
+
+// start sets the columns going.
+func (s *parquetScan) start(ctx context.Context) {
+	s.started = true
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for _, c := range s.columns {
+		if c != nil && c.reader != nil {
+			go c.run(ctx, s.rows, s.batch, slots)
+		}
+	}
+}
+
+func (c *parquetColumn) run(ctx context.Context, rows, batch int64, slots chan struct{}) {
+	defer close(c.out)
+	defer c.release()
+	for done := int64(0); done < rows; {
+		n := min(batch, rows-done)
+		slots <- struct{}{}
+		part := c.part(n)
+		<-slots
+		select {
+		case c.out <- part:
+		case <-ctx.Done():
+			part.release()
+			return
+		}
+		if part.err != nil {
+			return
+		}
+		done += n
+	}
+}
+
+// release lets a reader go. One that panicked may do so again.
+func (c *parquetColumn) release() {
+	defer func() { _ = recover() }()
+	c.reader.Release()
+}
+
+// part decodes and casts the next n rows.
+func (c *parquetColumn) part(n int64) (p columnPart) {
+	defer func() {
+		if p.err != nil {
+			p.release()
+			p = columnPart{err: p.err}
+		}
+	}()
+	defer guard(&p.err)
+	chunks, err := c.reader.NextBatch(n)
+	if err != nil {
+		return columnPart{err: damaged(err)}
+	}
+	defer chunks.Release()
+	if int64(chunks.Len()) != n {
+		return columnPart{err: damaged(fmt.Errorf("column %q has %d rows where the file says %d", c.name, chunks.Len(), n))}
+	}
+	if len(chunks.Chunks()) == 1 {
+		p.source = chunks.Chunk(0)
+		p.source.Retain()
+	} else if p.source, err = array.Concatenate(chunks.Chunks(), memory.DefaultAllocator); err != nil {
+		return columnPart{err: damaged(err)}
+	}
+	p.values, p.bad = c.cast(p.source)
+	return p
+}
+
+func (s *parquetScan) close() error {
+	s.cancel()
+	for _, c := range s.columns {
+		if c == nil || c.reader == nil {
+			continue
+		}
+		if !s.started {
+			c.release()
+			continue
+		}
+		for p := range c.out {
+			p.release()
+		}
+	}
+	return nil
+}
+
+func (s *parquetScan) next(ctx context.Context) (b drivers.Batch, err error) {
+	if s.read >= s.rows {
+		return b, io.EOF
+	}
+	n := min(s.batch, s.rows-s.read)
+	parts := make([]columnPart, len(s.columns))
+	defer func() {
+		for _, p := range parts {
+			p.release()
+		}
+	}()
+	for i, c := range s.columns {
+		if c == nil {
+			parts[i].values = array.MakeArrayOfNull(memory.DefaultAllocator, s.schema.Field(i).Type, int(n))
+			continue
+		}
+		select {
+		case p := <-c.out:
+			if parts[i] = p; p.err != nil {
+				return b, p.err
+			}
+		case <-ctx.Done():
+			return b, ctx.Err()
+		}
+	}
+	defer guard(&err)
+	b, err = s.assemble(parts, n)
+	s.read += n
+	return b, err
+}
+
+// assemble makes a batch of whole columns, without the rows that one of them refuses.
+func (s *parquetScan) assemble(parts []columnPart, n int64) (drivers.Batch, error) {
+	b := drivers.Batch{Origin: s.origin, Line: s.read + 1}
+	cols := make([]arrow.Array, len(parts))
+	var bad []int
+	why := map[int]fault{}
+	for i, p := range parts {
+		cols[i] = p.values
+		f := s.schema.Field(i)
+		for _, row := range p.bad {
+			if why[row].text == "" {
+				why[row] = fault{f.Name, notA([]byte(p.source.ValueStr(row)), typeName(f.Type))}
+			}
+		}
+		bad = merge(bad, p.bad)
+		if !f.Nullable {
+			for _, row := range nullsOf(p.values) {
+				if why[row].text == "" {
+					why[row] = fault{f.Name, "is empty, but it is required"}
+				}
+			}
+			bad = merge(bad, nullsOf(p.values))
+		}
+	}
+	if len(bad) == 0 {
+		b.Record = array.NewRecordBatch(s.schema, cols, n)
+		return b, nil
+	}
+	for _, row := range bad {
+		b.Rejected = append(b.Rejected, drivers.Rejected{Origin: s.origin, Line: s.read + int64(row) + 1,
+			Column: why[row].column, Reason: why[row].text, Raw: s.raw(parts, row)})
+	}
+	kept, err := without(cols, bad, int(n))
+	if err != nil {
+		return b, err
+	}
+	b.Record = array.NewRecordBatch(s.schema, kept, n-int64(len(bad)))
+	for _, a := range kept {
+		a.Release()
+	}
+	b.Lines = make([]int64, 0, b.Record.NumRows())
+	for row, i := 0, 0; row < int(n); row++ {
+		if i < len(bad) && bad[i] == row {
+			i++
+			continue
+		}
+		b.Lines = append(b.Lines, s.read+int64(row)+1)
+	}
+	b.Line = 0
+	if len(b.Lines) > 0 {
+		b.Line = b.Lines[0]
+	}
+	return b, nil
+}
+
+// raw is the wanted part of a row as JSON.
+func (s *parquetScan) raw(parts []columnPart, row int) string {
+	values := make([]string, 0, len(parts))
+	for i, p := range parts {
+		if p.source == nil {
+			continue
+		}
+		key, _ := json.Marshal(s.schema.Field(i).Name)
+		value, err := json.Marshal(p.source.GetOneForMarshal(row))
+		if err != nil {
+			value, _ = json.Marshal(p.source.ValueStr(row))
+		}
+		values = append(values, string(key)+":"+string(value))
+	}
+	return rawText([]byte("{" + strings.Join(values, ",") + "}"))
+}
+
+// without copies columns but for the rows in drop.
+func without(cols []arrow.Array, drop []int, n int) ([]arrow.Array, error) {
+	var ranges [][2]int64
+	from := 0
+	for _, row := range append(append([]int{}, drop...), n) {
+		if row > from {
+			ranges = append(ranges, [2]int64{int64(from), int64(row)})
+		}
+		from = row + 1
+	}
+	out := make([]arrow.Array, len(cols))
+	for i, c := range cols {
+		if len(ranges) == 0 {
+			out[i] = array.NewSlice(c, 0, 0)
+			continue
+		}
+		pieces := make([]arrow.Array, len(ranges))
+		for j, r := range ranges {
+			pieces[j] = array.NewSlice(c, r[0], r[1])
+		}
+		whole, err := array.Concatenate(pieces, memory.DefaultAllocator)
+		for _, p := range pieces {
+			p.Release()
+		}
+		if err != nil {
+			for _, done := range out[:i] {
+				done.Release()
+			}
+			return nil, err
+		}
+		out[i] = whole
+	}
+	return out, nil
+}

@@ -1,0 +1,326 @@
+package file
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/adp-host/adp/drivers"
+)
+
+// restTries bounds how long Open waits for a snapshot that is being written, in windows.
+const restTries = 20
+
+// ahead is how many batches are read before they are asked for.
+const ahead = 2
+
+// Open begins a read of what is there now. A snapshot whose files do not rest yet is waited for; new files of an
+// incremental source that do not rest are left for the next read.
+func (d *Driver) Open(ctx context.Context, r drivers.Request) (drivers.Reader, error) {
+	if r.Schema == nil {
+		return nil, &drivers.Error{Kind: drivers.ErrRequest, Message: "no schema"}
+	}
+	s, err := d.source(r.URI, r.Options, r.Schema)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseCursor(r.Cursor, r.Mode)
+	if err != nil {
+		return nil, err
+	}
+	var l *listing
+	var todo []entry
+	switch r.Mode {
+	case drivers.Snapshot:
+		if l, err = d.restingListing(ctx, s); err == nil {
+			todo = l.entries
+		}
+	case drivers.Incremental:
+		if l, err = s.list(ctx); err == nil {
+			if todo, err = d.unread(ctx, s, l, c); err != nil {
+				_ = l.close()
+			}
+		}
+	default:
+		err = &drivers.Error{Kind: drivers.ErrRequest, Message: fmt.Sprintf("there is no mode %q", r.Mode)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.newReader(ctx, s, l, r, c, todo), nil
+}
+
+// restingListing lists the source once all its files rest.
+func (d *Driver) restingListing(ctx context.Context, s *source) (*listing, error) {
+	for range restTries {
+		l, err := s.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		at := restsAt(s, l)
+		if at.IsZero() {
+			return l, nil
+		}
+		_ = l.close()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Until(at) + time.Millisecond):
+		}
+	}
+	return nil, moving(s.path)
+}
+
+// reader delivers files one after another. A goroutine reads ahead, so that parsing goes on while the receiver works.
+type reader struct {
+	d      *Driver
+	s      *source
+	l      *listing
+	req    drivers.Request
+	start  cursor
+	todo   []entry
+	cancel context.CancelFunc
+	out    chan result
+
+	position json.RawMessage
+	err      error // what Next returned last
+}
+
+type result struct {
+	batch drivers.Batch
+	err   error // io.EOF: position is complete
+	at    json.RawMessage
+}
+
+func (d *Driver) newReader(ctx context.Context, s *source, l *listing, req drivers.Request, c cursor, todo []entry) *reader {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &reader{d: d, s: s, l: l, req: req, start: c, todo: todo, cancel: cancel,
+		out: make(chan result, ahead), position: req.Cursor}
+	if len(r.position) == 0 {
+		r.position = c.json()
+	}
+	go r.run(ctx)
+	return r
+}
+
+// Next returns the next batch. After an error it returns that error again.
+func (r *reader) Next(ctx context.Context) (drivers.Batch, error) {
+	if r.err != nil {
+		return drivers.Batch{}, r.err
+	}
+	select {
+	case <-ctx.Done():
+		return drivers.Batch{}, ctx.Err()
+	case x, ok := <-r.out:
+		if !ok {
+			x.err = context.Canceled
+		}
+		if x.err == nil {
+			return x.batch, nil
+		}
+		if r.err = x.err; x.err == io.EOF {
+			r.position = x.at
+		}
+		return drivers.Batch{}, r.err
+	}
+}
+
+// Cursor is where the read began until Next has returned io.EOF, and then where it ended: files count as a whole.
+func (r *reader) Cursor() json.RawMessage { return r.position }
+
+// Close stops reading ahead and waits for it. It is safe to call it twice.
+func (r *reader) Close() error {
+	r.cancel()
+	for x := range r.out {
+		if x.batch.Record != nil {
+			x.batch.Record.Release()
+		}
+	}
+	return nil
+}
+
+func (r *reader) run(ctx context.Context) {
+	defer close(r.out)
+	defer r.l.close()
+	records := make([]record, 0, len(r.todo))
+	for _, e := range r.todo {
+		hash, err := r.file(ctx, e)
+		if err != nil {
+			r.send(ctx, result{err: inFile(e.name, err)})
+			return
+		}
+		records = append(records, record{e, hash})
+	}
+	at, err := r.finish(ctx, records)
+	if err == nil {
+		err = io.EOF
+	}
+	r.send(ctx, result{err: err, at: at})
+}
+
+// send reports whether the receiver still listens.
+func (r *reader) send(ctx context.Context, x result) bool {
+	select {
+	case r.out <- x:
+		return true
+	case <-ctx.Done():
+		if x.batch.Record != nil {
+			x.batch.Record.Release()
+		}
+		return false
+	}
+}
+
+// file delivers one file and returns the hash of its bytes.
+func (r *reader) file(ctx context.Context, e entry) (hash contentHash, err error) {
+	f, err := r.l.open(e.name)
+	if err != nil {
+		return hash, err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !e.sameAs(st) {
+		return hash, moving(e.name)
+	}
+	hashing, stop := context.WithCancel(ctx)
+	defer stop()
+	content := hashAside(hashing, f, e.size)
+	if err = r.scan(ctx, f, e); err != nil {
+		stop()
+	}
+	hash, hashErr := content()
+	if st, serr := f.Stat(); serr != nil || !e.sameAs(st) || r.l.moved(e) || hashErr == io.ErrUnexpectedEOF {
+		// Whatever was read or went wrong: it was not one version of the file.
+		return hash, moving(e.name)
+	}
+	if err == nil {
+		err = hashErr
+	}
+	if err == nil {
+		r.d.hashes.put(r.l.root.Name(), e, hash)
+	}
+	return hash, err
+}
+
+// hashAside hashes a file while it is read by somebody else. The result must be waited for.
+func hashAside(ctx context.Context, f *os.File, size int64) func() (contentHash, error) {
+	type sum struct {
+		h   contentHash
+		err error
+	}
+	done := make(chan sum, 1)
+	go func() {
+		h, err := hashFile(ctx, f, size)
+		done <- sum{h, err}
+	}()
+	return func() (contentHash, error) { s := <-done; return s.h, s.err }
+}
+
+func (r *reader) scan(ctx context.Context, f *os.File, e entry) error {
+	scan, err := openScan(f, e, r.req.Schema, &r.s.opts, r.d.cfg.Allocator)
+	if err != nil {
+		return err
+	}
+	defer scan.close()
+	for {
+		b, err := scan.next(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !r.send(ctx, result{batch: b}) {
+			return ctx.Err()
+		}
+	}
+}
+
+// openScan begins to read a file in its format. f stays the caller's.
+func openScan(f *os.File, e entry, schema *arrow.Schema, o *options, mem memory.Allocator) (fileScan, error) {
+	format := o.formatOf(e.name)
+	if format.kind == FormatParquet {
+		if format.gzip {
+			return nil, &drivers.Error{Kind: drivers.ErrFormat, Message: "Parquet is compressed within, not by gzip"}
+		}
+		return newParquetScan(f, e, schema, o, mem)
+	}
+	in, closer, err := openText(f, format)
+	if err != nil {
+		return nil, err
+	}
+	if format.kind == FormatCSV {
+		s, err := newCSVScan(in, closer, e.name, format, schema, o)
+		if err != nil {
+			_ = closer.Close()
+			return nil, err
+		}
+		return s, nil
+	}
+	return newNDJSONScan(in, closer, e.name, schema, o)
+}
+
+// openText is the text of a file without compression and mark.
+func openText(f *os.File, format fileFormat) (*input, io.Closer, error) {
+	var src io.Reader = f
+	var closer io.Closer = io.NopCloser(nil)
+	if format.gzip {
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, nil, &drivers.Error{Kind: drivers.ErrFormat, Message: "is not gzip", Err: err}
+		}
+		src, closer = z, z
+	}
+	in := newInput(src)
+	return in, closer, in.skipBOM()
+}
+
+// finish is the cursor after all files have been read.
+func (r *reader) finish(ctx context.Context, records []record) (json.RawMessage, error) {
+	if r.req.Mode == drivers.Incremental {
+		if len(records) == 0 {
+			return r.position, nil
+		}
+		c, err := r.d.ledger.extend(ctx, r.start, records)
+		return c.json(), err
+	}
+	now, err := r.s.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer now.close()
+	version := listingHash(r.todo)
+	if listingHash(now.entries) != version {
+		return nil, moving(r.s.path)
+	}
+	hashes := make([]contentHash, len(records))
+	for i := range records {
+		hashes[i] = records[i].hash
+	}
+	c := cursor{Version: cursorVersion, Files: int64(len(records)), Listing: version, Content: contentHashOf(r.todo, hashes)}
+	return c.json(), nil
+}
+
+// inFile says which file an error is about.
+func inFile(name string, err error) error {
+	var e *drivers.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &e):
+		if e.Origin == "" {
+			e.Origin = name
+		}
+		return err
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
+		return &drivers.Error{Kind: drivers.ErrFormat, Origin: name, Message: "is damaged", Err: err}
+	}
+	return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: name, Message: "cannot be read", Err: err}
+}
