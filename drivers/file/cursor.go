@@ -1,9 +1,11 @@
 package file
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/adp-host/adp/drivers"
 )
@@ -14,19 +16,22 @@ const cursorVersion = 1
 //
 // Incremental: Files have been read; they are listed in the segments of the ledger and, the newest, in Tail.
 // Snapshot: Listing and Content are the version that was read.
+//
+// Its JSON is in the canonical form of RFC 8785 (members in order, no integer that a double cannot hold), so that a
+// cursor which went through a head has the same bytes.
 type cursor struct {
-	Version  int       `json:"v"`
+	Content  string    `json:"content,omitempty"` // hash of names and contents
 	Files    int64     `json:"files"`
+	Listing  string    `json:"listing,omitempty"` // hash of names, sizes and times
 	Segments []segment `json:"segments,omitempty"`
 	Tail     []record  `json:"tail,omitempty"`
-	Listing  string    `json:"listing,omitempty"` // hash of names, sizes and times
-	Content  string    `json:"content,omitempty"` // hash of names and contents
+	Version  int       `json:"v"`
 }
 
 // segment names a part of the ledger.
 type segment struct {
-	Name  string `json:"name"` // the file's name in the ledger; begins with the sha256 of its bytes
 	Files int64  `json:"n"`
+	Name  string `json:"name"` // the file's name in the ledger; begins with the sha256 of its bytes
 }
 
 // record is a file that has been read.
@@ -35,9 +40,9 @@ type record struct {
 	hash contentHash
 }
 
-// MarshalJSON writes a record as [name, size, mtime, hash].
+// MarshalJSON writes a record as [name, size, mtime, hash]; mtime is text.
 func (r record) MarshalJSON() ([]byte, error) {
-	return json.Marshal([]any{r.name, r.size, r.mtime, r.hash.String()})
+	return marshal([]any{r.name, r.size, strconv.FormatInt(r.mtime, 10), r.hash.String()}), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -49,11 +54,15 @@ func (r *record) UnmarshalJSON(b []byte) error {
 	if len(parts) != 4 {
 		return errors.New("a record has four parts")
 	}
-	var hash string
-	for i, to := range []any{&r.name, &r.size, &r.mtime, &hash} {
+	var hash, mtime string
+	for i, to := range []any{&r.name, &r.size, &mtime, &hash} {
 		if err := json.Unmarshal(parts[i], to); err != nil {
 			return err
 		}
+	}
+	var err error
+	if r.mtime, err = strconv.ParseInt(mtime, 10, 64); err != nil {
+		return err
 	}
 	var ok bool
 	if r.hash, ok = parseHash(hash); !ok {
@@ -84,10 +93,15 @@ func restart(message string, err error) error {
 	return &drivers.Error{Kind: drivers.ErrRestart, Message: message, Err: err}
 }
 
-func (c cursor) json() json.RawMessage {
-	b, err := json.Marshal(c)
-	if err != nil {
+func (c cursor) json() json.RawMessage { return marshal(c) }
+
+// marshal is json.Marshal without the escapes for HTML.
+func marshal(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		panic(err) // strings and numbers
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
