@@ -1,11 +1,9 @@
 package rest
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -61,64 +59,7 @@ func (s *Server) listProducts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list = search(list, values["q"])
-	return sendJSON(c, http.StatusOK, list)
-}
-
-// search keeps the products that hold every word of text somewhere: in names, descriptions, tags or columns. Products
-// that hold more words in their names come first; else the order stays.
-func search(list []host.ProductStatus, text string) []host.ProductStatus {
-	words := strings.Fields(strings.ToLower(text))
-	if len(words) == 0 {
-		return list
-	}
-	type hit struct {
-		st    host.ProductStatus
-		named int
-	}
-	hits := []hit{}
-	for _, st := range list {
-		names := strings.ToLower(st.Domain + " " + st.Product)
-		all := names + " " + strings.ToLower(searchText(st))
-		h := hit{st: st}
-		found := true
-		for _, w := range words {
-			found = found && strings.Contains(all, w)
-			if strings.Contains(names, w) {
-				h.named++
-			}
-		}
-		if found {
-			hits = append(hits, h)
-		}
-	}
-	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.named, a.named) })
-	out := make([]host.ProductStatus, len(hits))
-	for i, h := range hits {
-		out[i] = h.st
-	}
-	return out
-}
-
-func searchText(st host.ProductStatus) string {
-	var b strings.Builder
-	add := func(words ...string) {
-		for _, w := range words {
-			b.WriteString(w + " ")
-		}
-	}
-	add(st.Description, st.Language, string(st.State))
-	add(st.Tags...)
-	for _, ports := range [][]host.PortStatus{st.Inputs, st.Outputs} {
-		for _, p := range ports {
-			add(p.Name, p.From)
-			for _, f := range p.Fields {
-				add(f.Name, f.Description)
-				add(f.Tags...)
-			}
-		}
-	}
-	return b.String()
+	return sendJSON(c, http.StatusOK, s.cfg.Search(list, values["q"]))
 }
 
 // showProduct answers GET /api/v1/products/{domain}/{product}.

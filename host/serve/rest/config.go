@@ -22,6 +22,8 @@ type Config struct {
 	Tables    Tables
 	Identity  Identity
 	Decider   Decider
+	// Search keeps the products that fit a text, best first; all of them for "".
+	Search func(products []host.ProductStatus, text string) []host.ProductStatus
 
 	Mesh    string // name of the mesh; default "local"
 	Version string // of adp, shown in documents
@@ -39,7 +41,7 @@ type Config struct {
 	Metrics *prometheus.Registry // default a fresh one; the server adds its own
 	Log     *slog.Logger         // default discards
 
-	MaxUpload   int64         // bytes of an artifact; default 64 MiB
+	MaxUpload   int64         // bytes of an artifact; default 160 MiB, an artifact with its tests
 	StallLimit  time.Duration // a client that takes no byte for so long is cut off; default 60 s
 	DrainPeriod time.Duration // how long Serve lets open requests end; default 10 s
 }
@@ -48,6 +50,7 @@ func (c *Config) validate() error {
 	for name, missing := range map[string]bool{
 		"Catalogue": c.Catalogue == nil, "Runs": c.Runs == nil, "Control": c.Control == nil, "Publisher": c.Publisher == nil,
 		"Tables": c.Tables == nil, "Identity": c.Identity == nil, "Decider": c.Decider == nil, "CacheDir": c.CacheDir == "",
+		"Search": c.Search == nil,
 	} {
 		if missing {
 			return host.Errorf(host.CodeNodeSetup, "rest.Config.%s is not set", name)
@@ -56,7 +59,7 @@ func (c *Config) validate() error {
 	orDefault(&c.Mesh, "local")
 	orDefault(&c.Tenant, host.LocalTenant)
 	orDefault(&c.CacheBytes, 1<<30)
-	orDefault(&c.MaxUpload, 64<<20)
+	orDefault(&c.MaxUpload, 160<<20)
 	orDefault(&c.StallLimit, 60*time.Second)
 	orDefault(&c.DrainPeriod, 10*time.Second)
 	if c.Metrics == nil {

@@ -399,9 +399,20 @@ func (m *mesh) asked() []policy.Request {
 	return out
 }
 
+// byName is a search that knows names only.
+func byName(products []host.ProductStatus, text string) []host.ProductStatus {
+	out := []host.ProductStatus{}
+	for _, st := range products {
+		if strings.Contains(st.Domain+"/"+st.Product, text) {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
 // config is a server over the mesh.
 func (m *mesh) config(t *testing.T) Config {
-	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Decider: m, Version: "test", CacheDir: t.TempDir(),
+	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName,
 		Identity: OwnerToken{Token: testToken, Tenant: host.LocalTenant}, MaxUpload: 1 << 20}
 }
 

@@ -212,12 +212,9 @@ func TestPublish(t *testing.T) {
 func TestSearch(t *testing.T) {
 	m := newMesh(t)
 	url := serve(t, m.config(t)) + "/api/v1/products"
-	for q, want := range map[string]string{
-		"": "strikes kinds risk empty", "strikes": "strikes", "SAFETY": "strikes risk", "wildlife": "strikes", "knots": "strikes risk empty",
-		"safety knots by_year": "risk", "lab": "kinds empty", "nowhere": "", "timestamptz": "kinds",
-	} {
+	for q, want := range map[string]string{"": "strikes kinds risk empty", "strikes": "strikes", "safety": "strikes risk", "nowhere": ""} {
 		var list []host.ProductStatus
-		a := get(t, url+"?q="+strings.ReplaceAll(q, " ", "+"))
+		a := get(t, url+"?q="+q)
 		if err := json.Unmarshal(a.body, &list); err != nil {
 			t.Fatal(err)
 		}
