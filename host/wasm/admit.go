@@ -9,7 +9,18 @@ import (
 
 // Admit checks a module against limits and a policy. The error joins every reason, each an Error of kind ErrRefused.
 func (m *Module) Admit(l Limits, p Policy) error {
-	return errors.Join(append(m.exceeded(l), m.forbidden(p)...)...)
+	return joined(append(m.exceeded(l), m.forbidden(p)...))
+}
+
+// mostReasons is how many reasons an error gives: a hostile module has thousands.
+const mostReasons = 20
+
+// joined is errors.Join of the first reasons.
+func joined(errs []error) error {
+	if len(errs) > mostReasons {
+		errs = append(errs[:mostReasons:mostReasons], refusedf("and more"))
+	}
+	return errors.Join(errs...)
 }
 
 // exceeded lists which limits the module is beyond.
@@ -42,7 +53,9 @@ func (m *Module) exceeded(l Limits) []error {
 	for i := range m.bodies {
 		b := &m.bodies[i]
 		total += b.blocks * b.locals
-		errs = append(errs, m.bodyExceeded(i, l)...)
+		if len(errs) <= mostReasons {
+			errs = append(errs, m.bodyExceeded(i, l)...)
+		}
 	}
 	check("blocks × locals in the module", total, l.ModuleBlockLocals)
 	return errs

@@ -29,7 +29,8 @@ func (d *decoder) next(in *instr) bool {
 	if !d.more() {
 		return false
 	}
-	*in = instr{start: d.pos, op: d.opcode()}
+	*in = instr{start: d.pos}
+	in.op = d.opcode()
 	if in.op == nil {
 		return false
 	}

@@ -13,6 +13,8 @@ type Options struct {
 	// Limits hold for the original and again for the rewritten module, whose memory and table are also capped by them;
 	// the zero value means DefaultLimits.
 	Limits Limits
+
+	everyInstruction bool // charge each instruction by itself: the reference that tests compare with
 }
 
 // Key names everything, beside the module itself, on which the rewritten bytes depend. It belongs in the key of caches.

@@ -83,29 +83,8 @@ type body struct {
 	targets      int // of the largest br_table
 }
 
-// FuncName is the name that the module gives a function, in its name section or else by its first export, or "$12".
-func (m *Module) FuncName(index uint32) string {
-	if n, ok := m.names.funcs[index]; ok && n != "" {
-		return n
-	}
-	if int(index) < m.importedFuncs {
-		for _, im := range m.Imports {
-			if im.Kind != KindFunc {
-				continue
-			}
-			if index == 0 {
-				return im.Module + "." + im.Name
-			}
-			index--
-		}
-	}
-	for _, x := range m.Exports {
-		if x.Kind == KindFunc && x.Index == index {
-			return x.Name
-		}
-	}
-	return "$" + strconv.FormatUint(uint64(index), 10)
-}
+// FuncName is the name that the module gives a function, in its name section or else by its import or first export, or "$12".
+func (m *Module) FuncName(index uint32) string { return m.funcNames()[index] }
 
 // HasStart reports whether the module has a start section.
 func (m *Module) HasStart() bool { return m.start >= 0 }
@@ -119,3 +98,41 @@ func (m *Module) Memory() (Bounds, bool) {
 }
 
 func (m *Module) funcType(index uint32) *FuncType { return &m.types[m.funcs[index]] }
+
+// localTypes appends the types of a body's parameters and locals to ts.
+func (m *Module) localTypes(ts []ValueType, b *body) []ValueType {
+	ts = append(ts, m.types[b.typ].Params...)
+	r := &reader{b: m.raw, pos: b.start, end: b.code}
+	for n := r.vec(2); n > 0; n-- {
+		count := r.u32()
+		for t := r.valueType(); count > 0; count-- {
+			ts = append(ts, t)
+		}
+	}
+	return ts
+}
+
+// funcNames are the names of all functions, as FuncName gives them.
+func (m *Module) funcNames() []string {
+	all := make([]string, len(m.funcs))
+	i := 0
+	for _, im := range m.Imports {
+		if im.Kind == KindFunc {
+			all[i] = im.Module + "." + im.Name
+			i++
+		}
+	}
+	for _, x := range m.Exports {
+		if x.Kind == KindFunc && all[x.Index] == "" {
+			all[x.Index] = x.Name
+		}
+	}
+	for i := range all {
+		if n := m.names.funcs[uint32(i)]; n != "" {
+			all[i] = n
+		} else if all[i] == "" {
+			all[i] = "$" + strconv.Itoa(i)
+		}
+	}
+	return all
+}

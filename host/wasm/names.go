@@ -42,3 +42,28 @@ func parseNameMap(r *reader) map[uint32]string {
 	}
 	return m
 }
+
+// nameSection names every function after the author's module, so that what an engine prints of a trap means something to the author.
+// Names of locals and the like are left out, as is debug information about offsets that are no longer true.
+func (w *rewriter) nameSection() []byte {
+	out := appendName(nil, "name")
+	if n := w.m.names.module; n != "" {
+		out = appendSub(out, nameModule, appendName(nil, n))
+	}
+	all := w.m.funcNames()
+	funcs := appendU(nil, uint32(len(all)+1))
+	for i, n := range all {
+		if uint32(i) == w.refill {
+			funcs = appendName(appendU(funcs, w.refill), MeterModule+"."+MeterRefill)
+		}
+		funcs = appendName(appendU(funcs, w.shift(uint32(i))), n)
+	}
+	if len(all) == int(w.refill) {
+		funcs = appendName(appendU(funcs, w.refill), MeterModule+"."+MeterRefill)
+	}
+	return appendSub(out, nameFuncs, funcs)
+}
+
+func appendSub(out []byte, id byte, content []byte) []byte {
+	return append(appendU(append(out, id), uint32(len(content))), content...)
+}

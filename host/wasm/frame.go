@@ -1,0 +1,99 @@
+package wasm
+
+// frame bounds the native stack of one call. A compiler gives every value that it spills a slot of its own, so the bound
+// counts definitions, not the greatest height of the operand stack: a function with one local can have a frame of 80 KB.
+// Counted are the values that instructions define, parameters and locals, the values that meet where branches join
+// (phis), and what the largest call passes on the stack.
+type frame struct {
+	m        *Module
+	locals   []ValueType // parameters included
+	assigned []int       // when each local was last assigned, counted in instructions
+	now      int
+
+	slots    int64 // in bytes, so far
+	outgoing int64
+	selects  int64 // without a type of their own
+	vectors  bool
+}
+
+const (
+	frameBase   = 64
+	scalarSlot  = 8
+	vectorSlot  = 16
+	frameDepths = 1_900 // frames in a whole stack budget: an interpreter stops at 2,000, host calls included
+)
+
+func slot(t ValueType) int64 {
+	if t == V128 {
+		return vectorSlot
+	}
+	return scalarSlot
+}
+
+func slots(ts []ValueType) (n int64) {
+	for _, t := range ts {
+		n += slot(t)
+	}
+	return n
+}
+
+// begin starts with a function's parameters and locals, reusing the memory of f.
+func (f *frame) begin(m *Module, locals []ValueType) {
+	*f = frame{m: m, locals: locals, assigned: f.assigned[:0], slots: slots(locals)}
+	for range locals {
+		f.assigned = append(f.assigned, -1)
+	}
+}
+
+// define counts what one instruction defines.
+func (f *frame) define(in *instr) {
+	f.now++
+	if in.op.typed {
+		n := slots(in.op.results)
+		f.slots += n
+		f.vectors = f.vectors || n == vectorSlot
+		return
+	}
+	switch in.op.code {
+	case opLocalSet, opLocalTee:
+		f.assigned[in.x] = f.now
+	case opGlobalGet:
+		f.slots += slot(f.m.globals[in.x].value)
+	case opCall:
+		f.call(f.m.funcType(in.x))
+	case opCallIndirect:
+		f.call(&f.m.types[in.x])
+	case opSelect:
+		f.selects++
+	case opSelectTyped:
+		f.slots += slot(in.types[0])
+	case opTableGet, opTableGrow, opRefNull, opRefFunc, opRefIsNull:
+		f.slots += scalarSlot
+	}
+}
+
+func (f *frame) call(t *FuncType) {
+	results := slots(t.Results)
+	f.slots += results
+	f.outgoing = max(f.outgoing, slots(t.Params)+results)
+}
+
+// join counts the values that meet at the end of a construct, or at its beginning if it is a loop: operands that
+// branches carry, and every local that was assigned inside of it.
+func (f *frame) join(began int, carried []ValueType) {
+	f.slots += slots(carried) + scalarSlot // and the fuel counter
+	for i, when := range f.assigned {
+		if when > began {
+			f.slots += slot(f.locals[i])
+		}
+	}
+}
+
+// bytes is the bound.
+func (f *frame) bytes() int64 {
+	n := frameBase + f.slots + f.outgoing + f.selects*scalarSlot
+	if f.vectors {
+		n += f.selects * (vectorSlot - scalarSlot)
+	}
+	return n
+}
