@@ -2,13 +2,14 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"runtime"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/wasm"
 )
+
+// wazeroVersion is that of go.mod; a test compares.
+const wazeroVersion = "v1.12.0"
 
 // Config is how an Engine works. The zero value is usable.
 type Config struct {
@@ -28,46 +29,78 @@ type Config struct {
 	Interpreter bool
 }
 
-// Engine compiles modules and starts instances. It is safe for concurrent use.
-type Engine struct {
-	cfg Config
+func (c Config) withDefaults() Config {
+	if c.Quantum <= 0 {
+		c.Quantum = 100_000
+	}
+	if c.KeepModules <= 0 {
+		c.KeepModules = 64
+	}
+	if c.CompileWorkers <= 0 {
+		c.CompileWorkers = runtime.GOMAXPROCS(0)
+	}
+	return c
 }
 
-// New makes an Engine.
-func New(cfg Config) (*Engine, error) { return &Engine{cfg: cfg}, nil }
+// Engine compiles modules and starts instances. It is safe for concurrent use.
+type Engine struct {
+	cfg      Config
+	cache    *cache // nil: nothing is kept on disk
+	programs *programs
+}
 
-// Close ends the engine. All instances must have been closed.
-func (e *Engine) Close(ctx context.Context) error { return nil }
+// New makes an Engine. It fails when the cache's directory cannot be used.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{cfg: cfg.withDefaults()}
+	if cfg.CacheDir != "" {
+		var err error
+		if e.cache, err = openCache(cfg.CacheDir, cfg.CacheKey); err != nil {
+			return nil, host.Errorf(host.CodeNodeSetup, "the cache of compiled modules cannot be used: %w", err)
+		}
+	}
+	e.programs = &programs{load: e.load, keep: e.cfg.KeepModules, ready: map[string]*program{}, coming: map[string]*loading{}}
+	return e, nil
+}
+
+// Close ends the engine. Compiled code in use goes with its last instance.
+func (e *Engine) Close(context.Context) error { return e.programs.close() }
 
 // Identity says what executes guests, for the record of a run.
 func (e *Engine) Identity() host.Engine {
-	return host.Engine{Name: "wazero", Version: "1.12.0", Arch: runtime.GOARCH}
+	name := "wazero"
+	if e.cfg.Interpreter {
+		name = "wazero-interpreter"
+	}
+	return host.Engine{Name: name, Version: wazeroVersion, Arch: runtime.GOARCH, Rewriter: wasm.Version + "-" + wasm.CostHash()}
 }
 
-// Check tells whether a module would be admitted: nil, or a host.Error of area S with every reason.
-func (e *Engine) Check(ctx context.Context, module []byte) error { return errors.ErrUnsupported }
-
-// Start gives a fresh instance for one run. A module that is refused gives a host.Error of area S.
-func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) {
-	return nil, errors.ErrUnsupported
+// Check tells whether a module would be admitted: nil, or a host.Error of area S with every reason. It does not run or
+// compile the module.
+func (e *Engine) Check(ctx context.Context, module []byte) error {
+	_, err := admit(ctx, module, meterOptions(host.DefaultLimits.Stack))
+	return err
 }
 
-// Instance is one guest for one run. It is used by one goroutine. After any error it is good only for Close.
-type Instance struct{}
-
-// Open tells the guest its ports and lets it prepare.
-func (i *Instance) Open(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Process hands over one batch of Product.Inputs[input]. rec stays the caller's.
-func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch) error {
-	return errors.ErrUnsupported
+// load makes a program: from the disk, or from the module's bytes.
+func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error) {
+	o := meterOptions(id.stack)
+	name := ""
+	if e.cache != nil {
+		name = e.cache.name(id, o, e.cfg.Interpreter)
+		if p := e.cache.load(ctx, name, e.cfg); p != nil {
+			return p, nil
+		}
+	}
+	module, err := bytes()
+	if err != nil {
+		return nil, err
+	}
+	metered, err := admit(ctx, module, o)
+	if err != nil {
+		return nil, err
+	}
+	if e.cache != nil {
+		return e.cache.store(ctx, name, metered.Bytes, e.cfg)
+	}
+	return compile(ctx, metered.Bytes, "", e.cfg)
 }
-
-// Flush ends the run: the guest emits what it still holds.
-func (i *Instance) Flush(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Usage is what the instance has cost so far.
-func (i *Instance) Usage() Usage { return Usage{} }
-
-// Close frees the instance. It may be called more than once.
-func (i *Instance) Close() error { return nil }

@@ -66,8 +66,8 @@ type Layout struct {
 	head   int64 // bytes of all structs and tables, a multiple of abi.Alignment
 }
 
-// maxDepth bounds nested types; walks over a layout recurse.
-const maxDepth = 64
+// maxDepth is how deep abi/SPEC.md lets types be nested; walks over a layout recurse.
+const maxDepth = 32
 
 // NewLayout fails when the schema has a type outside the table of abi/SPEC.md.
 func NewLayout(s *arrow.Schema) (*Layout, error) {

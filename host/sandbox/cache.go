@@ -1,0 +1,203 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/adp-host/adp/host/wasm"
+)
+
+// cache keeps compiled modules on disk, a folder each:
+//
+//	<dir>/key                the key of the MACs, unless the configuration gave one
+//	<dir>/<name>/module.wasm the metered module
+//	<dir>/<name>/wazero-…/…  its compiled code, as wazero writes it
+//	<dir>/<name>/mac         HMAC-SHA256 over the names and contents of the other files
+//
+// Compiled code is native code that will run in this process, and wazero guards it by no more than a CRC. So the folder is
+// private, and nothing is loaded from it that does not carry a MAC under the node's key. The name is the hash of
+// everything that the content depends on; what does not verify is removed and compiled again.
+type cache struct {
+	dir string
+	key []byte
+}
+
+const (
+	cachedModule = "module.wasm"
+	cachedMAC    = "mac"
+	unused       = 30 * 24 * time.Hour // entries nobody asked for go after this
+)
+
+func openCache(dir string, key []byte) (*cache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, err
+	}
+	c := &cache{dir: dir, key: key}
+	if c.key == nil {
+		if err := c.ownKey(); err != nil {
+			return nil, err
+		}
+	}
+	c.prune(time.Now())
+	return c, nil
+}
+
+// ownKey reads the key of the directory, or makes it. Of several processes that make one, the first wins.
+func (c *cache) ownKey() error {
+	name := filepath.Join(c.dir, "key")
+	for range 3 {
+		key, err := os.ReadFile(name)
+		switch {
+		case err == nil && len(key) == sha256.Size:
+			c.key = key
+			return nil
+		case err == nil:
+			_ = os.Remove(name) // damaged: everything under it is compiled again
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		if err := writeKey(name); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is not a key", name)
+}
+
+// writeKey makes a key that is either complete or not there.
+func writeKey(name string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), "tmp-key-") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // it never fails
+	_, err = tmp.Write(key)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Link(tmp.Name(), name)
+}
+
+// prune removes what crashed processes and old modules have left.
+func (c *cache) prune(now time.Time) {
+	entries, _ := os.ReadDir(c.dir)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !e.IsDir() {
+			continue
+		}
+		age := now.Sub(info.ModTime())
+		if age > unused || len(e.Name()) != 2*sha256.Size && age > time.Hour {
+			_ = os.RemoveAll(filepath.Join(c.dir, e.Name()))
+		}
+	}
+}
+
+// name is the folder of a program.
+func (c *cache) name(id programID, o wasm.Options, interpreter bool) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\nwazero %s\ninterpreter %v\n", id.module, o.Key(), wazeroVersion, interpreter)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// load gives the program in a folder, nil when there is none that verifies.
+func (c *cache) load(ctx context.Context, name string, cfg Config) *program {
+	dir := filepath.Join(c.dir, name)
+	want, err := os.ReadFile(filepath.Join(dir, cachedMAC))
+	if err != nil {
+		return nil
+	}
+	got, err := c.mac(dir, name)
+	if err != nil || !hmac.Equal(want, got) {
+		_ = os.RemoveAll(dir)
+		return nil
+	}
+	metered, err := os.ReadFile(filepath.Join(dir, cachedModule))
+	if err != nil {
+		return nil
+	}
+	p, err := compile(ctx, metered, dir, cfg)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(dir, now, now)
+	return p
+}
+
+// store compiles a metered module into a new folder. A cache that cannot be written slows the next start, no more.
+func (c *cache) store(ctx context.Context, name string, metered []byte, cfg Config) (*program, error) {
+	tmp, err := os.MkdirTemp(c.dir, "tmp-")
+	if err != nil {
+		return compile(ctx, metered, "", cfg)
+	}
+	p, err := compile(ctx, metered, tmp, cfg)
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		return nil, err
+	}
+	if err := c.seal(tmp, name, metered); err != nil {
+		_ = os.RemoveAll(tmp)
+	}
+	return p, nil
+}
+
+// seal completes a folder and gives it its name.
+func (c *cache) seal(tmp, name string, metered []byte) error {
+	if err := os.WriteFile(filepath.Join(tmp, cachedModule), metered, 0o600); err != nil {
+		return err
+	}
+	mac, err := c.mac(tmp, name)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(tmp, cachedMAC), mac, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(c.dir, name)) // fails when another process was first: its folder is as good
+}
+
+// mac authenticates the files of a folder under its final name: an entry cannot stand in for another.
+func (c *cache) mac(dir, name string) ([]byte, error) {
+	h := hmac.New(sha256.New, c.key)
+	field := func(b []byte) {
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+	field([]byte(name))
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s is no file", path)
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil || rel == cachedMAC {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		field([]byte(filepath.ToSlash(rel)))
+		field(b)
+		return nil
+	})
+	return h.Sum(nil), err
+}

@@ -1,0 +1,119 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/adp-host/adp/abi"
+	"github.com/adp-host/adp/host"
+)
+
+// errDead is what every call gives after one has failed.
+var errDead = errors.New("the instance has failed and can only be closed")
+
+// errKilled unwinds a guest; the reason is in Instance.failure.
+var errKilled = errors.New("killed")
+
+// call calls one function of the guest. Its result is a status, a pointer or a version: at most one value.
+func (i *Instance) call(ctx context.Context, p phase, f api.Function, params ...uint64) (int32, error) {
+	if i.dead {
+		return 0, errDead
+	}
+	m := &i.meter
+	start := time.Now()
+	i.ctx.Context, i.phase, i.mem.denied = ctx, p, false
+	m.until = start.Add(m.left)
+	if err := i.overdue(); err != nil {
+		return 0, i.end(err)
+	}
+	var stack [2]uint64
+	copy(stack[:], params)
+	err := f.CallWithStack(&i.ctx, stack[:])
+	m.left -= time.Since(start)
+	i.ctx.Context, i.phase = nil, outside
+	i.usage.MemoryBytes = int64(i.mem.size) // it never shrinks
+	if err != nil {
+		i.log.flush()
+		return 0, i.end(i.fault(f.Definition(), err))
+	}
+	if i.failure != nil {
+		return 0, i.end(i.failure)
+	}
+	return int32(stack[0]), nil
+}
+
+// run calls a function of the product and turns its status into an error.
+func (i *Instance) run(ctx context.Context, f api.Function, params ...uint64) error {
+	status, err := i.call(ctx, running, f, params...)
+	if err != nil || status == int32(abi.OK) {
+		return err
+	}
+	i.log.flush()
+	e := host.Errorf(host.CodeGuestStatus, "%s returned status %d%s%s", exportName(f.Definition()), status, statusName(status), i.log.lastWords())
+	if i.mem.denied {
+		e = e.WithHint("it was refused memory beyond %s: limits.memory may be too small", size(i.limits.Memory))
+	}
+	return i.end(e)
+}
+
+// end marks the instance as failed.
+func (i *Instance) end(err error) error {
+	i.dead = true
+	return err
+}
+
+// fail notes why the run must fail. The guest goes on until it returns or is next asked to pay; the first reason counts.
+func (i *Instance) fail(err error) {
+	if i.failure == nil {
+		i.failure = err
+	}
+}
+
+// kill unwinds the guest from within a host function.
+func (i *Instance) kill(err error) {
+	i.fail(err)
+	panic(errKilled)
+}
+
+// span is a piece of guest memory.
+type span struct{ ptr, size uint32 }
+
+// alloc asks the guest for memory that belongs to it.
+func (i *Instance) alloc(ctx context.Context, bytes int64) (span, error) {
+	ptr, err := i.call(ctx, initialize, i.funcs.alloc, uint64(bytes))
+	if err != nil {
+		return span{}, err
+	}
+	s := span{uint32(ptr), uint32(bytes)}
+	switch end := int64(s.ptr) + bytes; {
+	case s.ptr == 0:
+		return span{}, i.end(host.Errorf(host.CodeGuestMemory, "has no room for %s of data in its memory of at most %s", size(bytes), size(i.limits.Memory)).
+			WithHint("raise limits.memory"))
+	case s.ptr%abi.Alignment != 0:
+		return span{}, i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which is not aligned to %d", abi.ExportAlloc, bytes, s.ptr, abi.Alignment))
+	case end > int64(i.mem.size):
+		return span{}, i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which leaves its memory of %d", abi.ExportAlloc, bytes, s.ptr, i.mem.size))
+	}
+	return s, nil
+}
+
+// ensureArena makes the arena of input batches large enough. It is one allocation of the guest, kept from batch to batch.
+func (i *Instance) ensureArena(ctx context.Context, bytes int64) error {
+	if bytes <= int64(i.arena.size) {
+		return nil
+	}
+	if i.arena.size > 0 {
+		old := i.arena
+		i.arena = span{}
+		if _, err := i.call(ctx, initialize, i.funcs.free, uint64(old.ptr), uint64(old.size)); err != nil {
+			return err
+		}
+	}
+	const step = 64 << 10 // batches of a stream vary a little
+	var err error
+	i.arena, err = i.alloc(ctx, min((bytes+bytes/8+step-1)/step*step, max(bytes, 1<<31)))
+	return err
+}

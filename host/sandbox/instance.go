@@ -1,0 +1,239 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/adp-host/adp/abi"
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/sandbox/cdata"
+)
+
+// Instance is one guest for one run. It is used by one goroutine. After any error it is good only for Close.
+type Instance struct {
+	program *program
+	spec    Spec
+	calls   Calls
+	limits  host.Limits
+
+	mem   *linear
+	mod   api.Module
+	funcs exports
+	ctx   guestContext // of the current call
+	phase phase
+	meter meter
+
+	failure error // the first reason why the run must fail; the guest may not have seen it yet
+	dead    bool  // trapped, killed or failed
+
+	random     *rand.ChaCha8 // of adp_v1.random
+	wasiRandom *rand.ChaCha8
+	log        logger
+	metrics    map[string]bool // names seen
+	inputs     []*cdata.Writer
+	arena      span            // of input batches, in guest memory
+	outputs    []*cdata.Reader // a reader is made when its port is first used
+	bindings   bindings
+	decided    decided
+	usage      Usage
+}
+
+// guestContext carries the instance to the host functions that its guest calls: they are shared by all instances of a
+// module, and get nothing but the context of the call.
+type guestContext struct {
+	context.Context
+	instance *Instance
+}
+
+// phase is what the host has called the guest for; imports with effects work only in some.
+type phase uint8
+
+const (
+	outside    phase = iota
+	initialize       // start, _initialize, adp_abi, adp_alloc, adp_free: no product yet
+	running          // adp_open, adp_process, adp_flush
+)
+
+// exports are the functions that the host calls.
+type exports struct {
+	alloc, free, open, process, flush api.Function
+}
+
+// Start gives a fresh instance for one run. A module that is refused gives a host.Error of area S.
+func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) {
+	limits := s.Product.Limits.WithDefaults()
+	p, err := e.programs.acquire(ctx, s.Module, limits.Stack, s.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	i := &Instance{program: p, spec: s, calls: c, limits: limits, metrics: map[string]bool{}}
+	if err := i.start(ctx, e.cfg.Quantum); err != nil {
+		i.Close()
+		return nil, err
+	}
+	return i, nil
+}
+
+func (i *Instance) start(ctx context.Context, quantum int64) error {
+	limit := min(i.limits.Memory, maxMemory) / pageSize * pageSize
+	if need := i.program.minMemory; need > limit {
+		return host.Errorf(host.CodeGuestMemory, "needs %s of memory to start, its limit is %s", size(need), size(i.limits.Memory)).
+			WithHint("raise limits.memory")
+	}
+	if err := i.makePorts(); err != nil {
+		return err
+	}
+	var err error
+	if i.mem, err = newLinear(limit); err != nil {
+		return err
+	}
+	i.ctx.instance = i
+	i.log = logger{to: i.calls.Log, limit: i.limits.Logs}
+	i.seed("initialisation")
+	if i.mod, err = i.program.instantiate(ctx, i.mem); err != nil {
+		return host.Errorf(host.CodeGuestTrap, "cannot be instantiated: %w", err)
+	}
+	i.meter = meter{
+		counter: i.mod.ExportedGlobal(fuelGlobal).(api.MutableGlobal),
+		limit:   i.limits.Fuel,
+		quantum: quantum,
+		left:    i.limits.Deadline,
+		base:    beforeOpen,
+	}
+	i.funcs = exports{
+		alloc: i.mod.ExportedFunction(abi.ExportAlloc), free: i.mod.ExportedFunction(abi.ExportFree),
+		open: i.mod.ExportedFunction(abi.ExportOpen), process: i.mod.ExportedFunction(abi.ExportProcess),
+		flush: i.mod.ExportedFunction(abi.ExportFlush),
+	}
+	return i.boot(ctx)
+}
+
+// boot runs what a guest runs before it knows of any product.
+func (i *Instance) boot(ctx context.Context) error {
+	for _, name := range []string{startFunction, abi.ExportInitialize} {
+		if f := i.mod.ExportedFunction(name); f != nil {
+			if _, err := i.call(ctx, initialize, f); err != nil {
+				return err
+			}
+		}
+	}
+	version, err := i.call(ctx, initialize, i.mod.ExportedFunction(abi.ExportABI))
+	if err != nil {
+		return err
+	}
+	if version != abi.Version {
+		return host.Errorf(host.CodeGuestABI, "speaks version %d of the guest ABI, this host version %d", int32(version), abi.Version).
+			WithHint("build it with the SDK that this version of adp carries")
+	}
+	return nil
+}
+
+// makePorts prepares the layouts of what crosses. It fails when a schema has a type outside the table.
+func (i *Instance) makePorts() error {
+	for n, s := range i.spec.Inputs {
+		l, err := cdata.NewLayout(s)
+		if err != nil {
+			return host.Errorf(host.CodeTableType, "input %s: %w", i.spec.Product.Inputs[n].Name, err)
+		}
+		i.inputs = append(i.inputs, l.NewWriter())
+	}
+	for n, s := range i.spec.Outputs {
+		l, err := cdata.NewLayout(s)
+		if err != nil {
+			return host.Errorf(host.CodeTableType, "output %s: %w", i.spec.Product.Outputs[n].Name, err)
+		}
+		i.outputs = append(i.outputs, l.NewReader())
+	}
+	for n, s := range i.spec.Bindings {
+		l, err := cdata.NewLayout(s)
+		if err != nil {
+			return host.Errorf(host.CodeTableType, "binding %s: %w", i.spec.Product.Bindings[n].Name, err)
+		}
+		i.bindings.layouts = append(i.bindings.layouts, l)
+	}
+	return nil
+}
+
+// beforeOpen is where the virtual clock begins: what runs before open must be the same in every run.
+var beforeOpen = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// seed begins the streams of randomness anew: with the module's digest alone until open, then with the run's id.
+func (i *Instance) seed(run string) {
+	i.random = seeded("adp", string(i.spec.Module), run)
+	i.wasiRandom = seeded("wasi", string(i.spec.Module), run)
+}
+
+// Open tells the guest its ports and lets it prepare.
+func (i *Instance) Open(ctx context.Context) error {
+	block := i.openBlock()
+	at, err := i.alloc(ctx, block.size())
+	if err != nil {
+		return err
+	}
+	block.write(i.mem.bytes(), at.ptr)
+	i.seed(i.spec.RunID)
+	i.meter.setClock(i.spec.Start)
+	return i.run(ctx, i.funcs.open, uint64(at.ptr), uint64(at.size))
+}
+
+// Process hands over one batch of Product.Inputs[input]. rec stays the caller's.
+func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch) error {
+	if i.dead {
+		return errDead
+	}
+	w := i.inputs[input]
+	size, err := w.Plan(rec)
+	if err != nil {
+		return i.end(host.Errorf(host.CodeTableSchema, "input %s: %w", i.spec.Product.Inputs[input].Name, err))
+	}
+	if err := i.ensureArena(ctx, size); err != nil {
+		return err
+	}
+	w.Write(i.mem.bytes(), i.arena.ptr)
+	i.usage.BytesIn += size
+	return i.run(ctx, i.funcs.process, uint64(input), uint64(i.arena.ptr))
+}
+
+// Flush ends the run: the guest emits what it still holds.
+func (i *Instance) Flush(ctx context.Context) error {
+	return i.run(ctx, i.funcs.flush)
+}
+
+// Usage is what the instance has cost so far.
+func (i *Instance) Usage() Usage {
+	u := i.usage
+	if i.meter.counter != nil {
+		u.Fuel = i.meter.used()
+		if i.dead { // the counter in memory may lag behind the one that died with the guest
+			u.Fuel = i.meter.granted
+		}
+	}
+	u.LogBytes = i.log.bytes
+	return u
+}
+
+// Close frees the instance. It may be called more than once.
+func (i *Instance) Close() error {
+	if i.program == nil {
+		return nil
+	}
+	i.dead = true
+	i.usage = i.Usage()
+	i.meter.counter = nil
+	i.log.flush()
+	err := i.bindings.close()
+	if i.mod != nil {
+		err = errors.Join(err, i.mod.Close(context.Background()))
+	}
+	if i.mem != nil {
+		i.mem.Free()
+	}
+	i.program.release()
+	i.program, i.mod = nil, nil
+	return err
+}

@@ -1,0 +1,251 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/adp-host/adp/abi"
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/wasm"
+)
+
+// Names that metering adds to a module.
+const (
+	fuelGlobal    = wasm.ExportFuel
+	startFunction = wasm.ExportStart
+)
+
+// program is a compiled module, ready to be instantiated any number of times. It has a runtime of its own: modules of
+// different teams share no engine, and closing one frees all its code.
+type program struct {
+	owner     *programs
+	key       string
+	runtime   wazero.Runtime
+	cache     wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
+	compiled  wazero.CompiledModule
+	minMemory int64
+	refill    int // index of the import that metering added
+
+	users int // guarded by owner.mu
+}
+
+// compile makes a program of a metered module. dir is where the compiled code is kept and looked for; "" nowhere.
+func compile(ctx context.Context, metered []byte, dir string, cfg Config) (_ *program, err error) {
+	p := &program{}
+	defer func() {
+		if err != nil {
+			_ = p.close()
+		}
+	}()
+	rc := wazero.NewRuntimeConfigCompiler()
+	if cfg.Interpreter {
+		rc = wazero.NewRuntimeConfigInterpreter()
+	}
+	if dir != "" {
+		if p.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+			return nil, err
+		}
+		rc = rc.WithCompilationCache(p.cache)
+	}
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, rc.WithCoreFeatures(features).WithDebugInfoEnabled(false))
+	if err = link(ctx, p.runtime); err != nil {
+		return nil, err
+	}
+	if p.compiled, err = p.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, cfg.CompileWorkers), metered); err != nil {
+		return nil, host.Errorf(host.CodeModuleInvalid, "the metered module does not compile: %w", err)
+	}
+	mem := p.compiled.ExportedMemories()[abi.ExportMemory]
+	if mem == nil {
+		return nil, host.Errorf(host.CodeModuleRefused, "the module exports no memory")
+	}
+	p.minMemory = int64(mem.Min()) * pageSize
+	for n, f := range p.compiled.ImportedFunctions() {
+		if m, name, _ := f.Import(); m == wasm.MeterModule && name == wasm.MeterRefill {
+			p.refill = n
+		}
+	}
+	return p, nil
+}
+
+// instantiate makes an instance whose memory is mem. No code of the guest runs.
+func (p *program) instantiate(ctx context.Context, mem *linear) (api.Module, error) {
+	ctx = experimental.WithMemoryAllocator(ctx, mem)
+	return p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+}
+
+func (p *program) close() error {
+	var errs []error
+	if p.runtime != nil {
+		errs = append(errs, p.runtime.Close(context.Background()))
+	}
+	if p.cache != nil {
+		errs = append(errs, p.cache.Close(context.Background()))
+	}
+	return errors.Join(errs...)
+}
+
+// functions makes the frames of a stack trace readable: names without signatures, and for functions without a name the
+// number that they have in the author's module.
+func (p *program) functions(trace []string) []string {
+	var out []string
+	for _, frame := range trace {
+		name, _, _ := strings.Cut(frame, "(")
+		name = name[strings.Index(name, ".")+1:]
+		if n, err := strconv.Atoi(strings.TrimPrefix(name, "$")); err == nil && strings.HasPrefix(name, "$") && n > p.refill {
+			name = "$" + strconv.Itoa(n-1)
+		}
+		if strings.HasPrefix(frame, abi.MeterModule+".") || strings.HasPrefix(frame, "...") {
+			continue
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// programs are the compiled modules in memory, each compiled once however many ask for it at the same time.
+type programs struct {
+	load func(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error)
+	keep int
+
+	mu     sync.Mutex
+	closed bool
+	ready  map[string]*program
+	idle   []*program // without users, the longest unused first
+	coming map[string]*loading
+}
+
+// programID names what a program is made of.
+type programID struct {
+	module host.Digest
+	stack  int64
+}
+
+func (id programID) key() string { return fmt.Sprintf("%s/%d", id.module, id.stack) }
+
+// loading is a program that is being compiled.
+type loading struct {
+	done    chan struct{}
+	program *program
+	err     error
+}
+
+// acquire gives the program of a module; the caller releases it. Compilation goes on when ctx ends: the next who asks
+// will have it.
+func (ps *programs) acquire(ctx context.Context, module host.Digest, stack int64, bytes func() ([]byte, error)) (*program, error) {
+	id := programID{module, stack}
+	for {
+		ps.mu.Lock()
+		if ps.closed {
+			ps.mu.Unlock()
+			return nil, errors.New("the sandbox is closed")
+		}
+		if p := ps.ready[id.key()]; p != nil {
+			ps.use(p)
+			ps.mu.Unlock()
+			return p, nil
+		}
+		l := ps.coming[id.key()]
+		if l == nil {
+			l = &loading{done: make(chan struct{})}
+			ps.coming[id.key()] = l
+			go ps.run(context.WithoutCancel(ctx), id, l, bytes)
+		}
+		ps.mu.Unlock()
+		select {
+		case <-l.done:
+			if l.err != nil {
+				return nil, l.err
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// run loads a program. It begins idle and is protected from eviction by being the newest.
+func (ps *programs) run(ctx context.Context, id programID, l *loading, bytes func() ([]byte, error)) {
+	l.program, l.err = ps.guarded(ctx, id, bytes)
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	delete(ps.coming, id.key())
+	if p := l.program; p != nil {
+		p.owner, p.key = ps, id.key()
+		if ps.closed {
+			_ = p.close()
+		} else {
+			ps.ready[p.key] = p
+			ps.rest(p)
+		}
+	}
+	close(l.done)
+}
+
+// guarded loads a program. A module that makes the engine's compiler panic is refused like any other.
+func (ps *programs) guarded(ctx context.Context, id programID, bytes func() ([]byte, error)) (p *program, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, host.Errorf(host.CodeModuleRefused, "the engine cannot compile the module: %v", r)
+		}
+	}()
+	return ps.load(ctx, id, bytes)
+}
+
+// use takes a program out of the idle ones. The caller holds mu.
+func (ps *programs) use(p *program) {
+	if p.users++; p.users > 1 {
+		return
+	}
+	for n, q := range ps.idle {
+		if q == p {
+			ps.idle = append(ps.idle[:n], ps.idle[n+1:]...)
+		}
+	}
+}
+
+// rest puts a program among the idle ones and closes what is too many. The caller holds mu.
+func (ps *programs) rest(p *program) {
+	ps.idle = append(ps.idle, p)
+	for len(ps.idle) > ps.keep {
+		old := ps.idle[0]
+		ps.idle = ps.idle[1:]
+		delete(ps.ready, old.key)
+		_ = old.close()
+	}
+}
+
+// release gives a program back.
+func (p *program) release() {
+	ps := p.owner
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p.users--; p.users > 0 {
+		return
+	}
+	if ps.closed {
+		_ = p.close()
+		return
+	}
+	ps.rest(p)
+}
+
+// close ends all programs; those in use when their last instance does.
+func (ps *programs) close() error {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.closed = true
+	var errs []error
+	for _, p := range ps.idle {
+		errs = append(errs, p.close())
+	}
+	ps.idle = nil
+	clear(ps.ready)
+	return errors.Join(errs...)
+}
