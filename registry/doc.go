@@ -1,6 +1,8 @@
-// Package registry keeps artifacts and knows the products of a mesh.
+// Package registry keeps the artifacts of products and describes the products of a mesh.
 //
-// An artifact is a product ready to run: its module, documents, tests and compiled declaration, under one digest. The
-// store is an OCI image layout, so that other tools can copy it. Every byte is verified against its digest when it is
-// read. The catalogue searches products, orders versions, and follows lineage from input to output.
+// Store is a folder in the OCI image layout: an artifact is a manifest that names, by their sha256, the compiled
+// product, the Wasm module, the documents and the tests. Equal content has an equal digest; whatever is read is checked
+// against its digest. An artifact travels as one file, the tar of a layout that holds it alone (Export, Import).
+//
+// Find searches the products of a mesh, Versions lists the artifacts of one, Lineage follows who feeds whom.
 package registry
