@@ -56,6 +56,25 @@ func (p *Product) OnFlush(handle func() error) { p.finish = append(p.finish, han
 // Rebuilding reports whether this run recomputes everything: state is empty and inputs start from their beginning.
 func (p *Product) Rebuilding() bool { return p.rebuild }
 
+// Port is a port as the product's documents declare it.
+type Port struct {
+	What    string // "input", "output", "binding"
+	Name    string
+	Mode    Mode
+	Columns []Field // with reserved columns
+}
+
+// Ports are the inputs, outputs and bindings, in this order.
+func (p *Product) Ports() []Port {
+	var out []Port
+	for _, table := range [][]*port{p.inputs, p.outputs, p.bindings} {
+		for _, at := range table {
+			out = append(out, Port{at.what, at.name, at.mode, at.fields})
+		}
+	}
+	return out
+}
+
 // Err is the first thing that the host refused in this run, nil when there is none. It fails the run without being asked for;
 // long computations may look at it to stop early.
 func (p *Product) Err() error { return p.err }

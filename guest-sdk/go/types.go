@@ -80,6 +80,15 @@ const (
 	WriteAccess = Mode(abi.ModeWrite)       // binding
 )
 
+var modeNames = [...]string{"incremental", "snapshot", "append", "upsert", "replace", "read", "write"}
+
+func (m Mode) String() string {
+	if int(m) < len(modeNames) {
+		return modeNames[m]
+	}
+	return "mode " + strconv.Itoa(int(m))
+}
+
 // Op is what happened to a row of an upsert or replace port: the column _op.
 type Op string
 

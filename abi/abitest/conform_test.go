@@ -1,0 +1,32 @@
+package abitest_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/adp-host/adp/abi/abitest"
+)
+
+// TestGo runs the suite over the reference product of the Go SDK.
+func TestGo(t *testing.T) { both(t, abitest.BuildGo(t, "conform")) }
+
+// both runs the suite with batches laid down plainly, and with offsets in every column.
+func both(t *testing.T, module []byte) {
+	h := newPlain(t, module)
+	t.Run("plain", func(t *testing.T) { abitest.Run(t, h) })
+	h.skip = 3
+	t.Run("offset", func(t *testing.T) { abitest.Run(t, h) })
+}
+
+// keysAfter are the keys with the prefix that are greater than after, in order.
+func keysAfter(state map[string][]byte, prefix, after string) []string {
+	var out []string
+	for k := range state {
+		if strings.HasPrefix(k, prefix) && k > after {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
