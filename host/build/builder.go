@@ -1,0 +1,109 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/adp-host/adp/host"
+)
+
+// Builder compiles the code of products. The zero value of a field is as its comment says; Cache and LookPath are required.
+type Builder struct {
+	// Cache keeps unpacked SDKs and what compilers want to find again. It may be deleted at any time.
+	Cache string
+	// GoSDK and RustSDK are the sources of the SDKs, named relative to their roots; nil: that language cannot be built.
+	GoSDK, RustSDK fs.FS
+	// Env is the environment of the compilers; nil: empty, which hardly any compiler likes.
+	Env []string
+	// LookPath finds the compilers, as exec.LookPath does.
+	LookPath func(name string) (string, error)
+	// Talk gets what a person may want to see of a long build; nil: nobody.
+	Talk io.Writer
+	// Check has the module judged by the sandbox that will run it; nil: whoever runs it will.
+	Check func(ctx context.Context, module []byte) error
+}
+
+// Compile makes the Wasm module of a product's folder and has it checked.
+func (b *Builder) Compile(ctx context.Context, dir string, code host.Code) ([]byte, error) {
+	path := filepath.Join(dir, filepath.FromSlash(code.Path))
+	module, err := b.compile(ctx, path, code.Language)
+	if err != nil {
+		return nil, err
+	}
+	if b.Check != nil {
+		if err := b.Check(ctx, module); err != nil {
+			return nil, err
+		}
+	}
+	return module, nil
+}
+
+func (b *Builder) compile(ctx context.Context, path, language string) ([]byte, error) {
+	if filepath.Ext(path) == ".wasm" {
+		module, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, host.Errorf(host.CodeBuildModule, "there is no module %s", path).
+				WithHint("code.path names a folder of source, or a .wasm file that is there")
+		}
+		return module, err
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return nil, host.Errorf(host.CodeBuildCompile, "there is no source folder %s", path).
+			WithHint("code.path in product.yaml names it, relative to that file")
+	}
+	switch language {
+	case "go":
+		return b.compileGo(ctx, path)
+	case "rust":
+		return b.compileRust(ctx, path)
+	}
+	return nil, host.Errorf(host.CodeBuildToolchain, "adp build cannot compile %s", language).
+		WithHint("it compiles go and rust; name the .wasm file that your compiler makes in code.path")
+}
+
+// tool finds a compiler.
+func (b *Builder) tool(name, hint string) (string, error) {
+	path, err := b.LookPath(name)
+	if err != nil {
+		return "", host.Errorf(host.CodeBuildToolchain, "%s is needed to build this product and not installed: %w", name, err).WithHint("%s", hint)
+	}
+	return path, nil
+}
+
+// run executes a compiler in dir and gives what it said, the last megabyte of it.
+func (b *Builder) run(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(append([]string{}, b.Env...), env...) // of two settings the last counts
+	said := &tail{limit: 1 << 20}
+	cmd.Stdout, cmd.Stderr = said, said
+	if b.Talk != nil {
+		cmd.Stderr = io.MultiWriter(said, b.Talk)
+	}
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return said.String(), ctx.Err()
+	}
+	return said.String(), err
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	limit int
+	kept  []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.kept = append(t.kept, b...)
+	if over := len(t.kept) - t.limit; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string { return string(t.kept) }
