@@ -39,6 +39,8 @@ type Head struct {
 
 	// Cursors are how far each input has been consumed, opaque to all but the input's own reader.
 	Cursors map[string]Cursor `json:"cursors"`
+	// Rebuild: the run recomputed everything from the beginning of its inputs. After a held one the next run does too.
+	Rebuild bool `json:"rebuild,omitempty"`
 	// Tried is, on a held head, how far the attempt read: it is tried again only when something changes.
 	Tried map[string]Cursor `json:"tried,omitempty"`
 

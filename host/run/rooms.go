@@ -79,6 +79,12 @@ type Inputs interface {
 	Open(ctx context.Context, p *host.Product, in *host.Input, c host.Cursor) (drivers.Reader, error)
 }
 
+// Acknowledger is implemented by Inputs whose sources keep things until they have been committed.
+type Acknowledger interface {
+	// Acknowledge tells that everything up to the cursor is committed. It may be told more than once.
+	Acknowledge(ctx context.Context, p *host.Product, in *host.Input, c host.Cursor) error
+}
+
 // Tables stages output ports. Implemented by host/table.
 type Tables interface {
 	Begin(ctx context.Context, s StageSpec) (Stage, error)

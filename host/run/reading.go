@@ -1,0 +1,195 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host"
+)
+
+// delivery is one step of reading: a batch, the end of an input with its cursor, or an error, which is the last.
+type delivery struct {
+	input  int
+	batch  drivers.Batch
+	end    bool
+	cursor host.Cursor
+	err    error
+}
+
+// readAhead is how many batches are read while the guest works.
+const readAhead = 4
+
+// maxBatchRows bounds what is handed to a guest in one call; larger batches are sliced.
+const maxBatchRows = 64 << 10
+
+// read delivers all inputs in one goroutine, which ends when ctx does: snapshot inputs first, whole, then what is new
+// of the incremental ones. cursors are where they stand; nil: from the beginning.
+func (r *Runner) read(ctx context.Context, p *host.Product, cursors map[string]host.Cursor) <-chan delivery {
+	out := make(chan delivery, readAhead)
+	send := func(d delivery) bool {
+		select {
+		case out <- d:
+			return true
+		case <-ctx.Done():
+			if d.batch.Record != nil {
+				d.batch.Record.Release()
+			}
+			return false
+		}
+	}
+	go func() {
+		defer close(out)
+		for _, mode := range []host.InputMode{host.Snapshot, host.Incremental} {
+			for i := range p.Inputs {
+				if p.Inputs[i].Mode == mode && !r.readInput(ctx, p, i, cursors[p.Inputs[i].Name], send) {
+					return
+				}
+			}
+		}
+	}()
+	return out
+}
+
+// readInput delivers one input; false when reading is over.
+func (r *Runner) readInput(ctx context.Context, p *host.Product, i int, cursor host.Cursor, send func(delivery) bool) bool {
+	in := &p.Inputs[i]
+	fail := func(err error) bool {
+		send(delivery{input: i, err: inputError(in, err)})
+		return false
+	}
+	reader, err := r.Inputs.Open(ctx, p, in, cursor)
+	if err != nil {
+		return fail(err)
+	}
+	defer reader.Close()
+	for {
+		b, err := reader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fail(err)
+		}
+		if !send(delivery{input: i, batch: b}) {
+			return false
+		}
+	}
+	at := reader.Cursor()
+	if at == nil {
+		return fail(errors.New("the reader gives no cursor"))
+	}
+	return send(delivery{input: i, end: true, cursor: at})
+}
+
+// drain releases what a reading that nobody follows any more still delivers. Its context must have ended.
+func drain(from <-chan delivery) {
+	for d := range from {
+		if d.batch.Record != nil {
+			d.batch.Record.Release()
+		}
+	}
+}
+
+// feed hands everything that is read to the guest, and notes what it read.
+func (t *attempt) feed(ctx context.Context) error {
+	reading, stop := context.WithCancel(ctx)
+	from := t.r.read(reading, t.a.Product, t.cursors)
+	defer func() {
+		stop()
+		drain(from)
+	}()
+	batches := make([][]int64, len(t.a.Product.Inputs))
+	for d := range from {
+		in := &t.a.Product.Inputs[d.input]
+		switch {
+		case d.err != nil:
+			return d.err
+		case d.end:
+			t.tried[in.Name] = d.cursor
+			continue
+		}
+		if d.batch.Record != nil {
+			batches[d.input] = append(batches[d.input], d.batch.Record.NumRows())
+		}
+		if err := t.handOver(ctx, d); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	return t.noteBatches(ctx, batches)
+}
+
+// handOver gives one batch to the guest and its rejected rows to the quarantine. It takes over the batch.
+func (t *attempt) handOver(ctx context.Context, d delivery) error {
+	in := &t.a.Product.Inputs[d.input]
+	for _, rej := range d.batch.Rejected {
+		if err := t.quarantine.add(ctx, parseRejected(in.Name, rej)); err != nil {
+			return err
+		}
+	}
+	rec := d.batch.Record
+	if rec == nil {
+		return nil
+	}
+	defer rec.Release()
+	t.record.RowsIn += rec.NumRows()
+	for from := int64(0); from < rec.NumRows(); from += maxBatchRows {
+		if err := t.process(ctx, d.input, slicedBatch(d.batch, from, min(from+maxBatchRows, rec.NumRows()))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// process runs the guest on one batch, which it takes over.
+func (t *attempt) process(ctx context.Context, input int, b drivers.Batch) error {
+	defer b.Record.Release()
+	t.calls.current = &b
+	defer func() { t.calls.current = nil }()
+	return t.guestTime.call(ctx, func(ctx context.Context) error { return t.guest.Process(ctx, input, b.Record) })
+}
+
+// slicedBatch is a part of a batch, its lines with it. The caller releases it.
+func slicedBatch(b drivers.Batch, from, to int64) drivers.Batch {
+	out := drivers.Batch{Origin: b.Origin, Line: b.Line + from}
+	if b.Line == 0 {
+		out.Line = 0
+	}
+	if b.Lines != nil {
+		out.Lines = b.Lines[from:to]
+	}
+	if from == 0 && to == b.Record.NumRows() {
+		b.Record.Retain()
+		out.Record = b.Record
+	} else {
+		out.Record = b.Record.NewSlice(from, to)
+	}
+	return out
+}
+
+func parseRejected(port string, rej drivers.Rejected) host.RejectedRow {
+	reason := rej.Reason
+	if rej.Column != "" {
+		reason = fmt.Sprintf("column %s: %s", rej.Column, reason)
+	}
+	return host.RejectedRow{Port: port, Rule: "parse", Reason: reason, Origin: rej.Origin, Line: rej.Line, Raw: rej.Raw}
+}
+
+// noteBatches records the boundaries of inputs that came in more than one batch: a guest may see them, so a replay has
+// to repeat them.
+func (t *attempt) noteBatches(ctx context.Context, batches [][]int64) error {
+	for i, rows := range batches {
+		if len(rows) < 2 {
+			continue
+		}
+		if err := t.recorded.add(ctx, Frame{Kind: FrameInput, Input: t.a.Product.Inputs[i].Name, Batches: rows}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

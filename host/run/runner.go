@@ -1,0 +1,76 @@
+package run
+
+import (
+	"sync"
+	"time"
+
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host"
+)
+
+// Runner executes runs. The rooms and Engine are required, the rest has usable zero values. It is safe for concurrent
+// use; attempts of one product must not overlap, and fail with R008 when they do.
+type Runner struct {
+	Guests  Guests
+	Tables  Tables
+	Heads   Heads
+	Inputs  Inputs // may also be an Acknowledger
+	Store   drivers.Store
+	Decider Decider
+	Sources Sources
+	Engine  func() host.Engine // what executes guests, for the record
+
+	Node  string           // named in the record of a run
+	Clock func() time.Time // nil: time.Now
+
+	// Log takes what guests log, Metric what they measure; nil: dropped.
+	Log    func(id host.ProductID, run string, level int32, message string)
+	Metric func(id host.ProductID, run string, kind int32, name string, value float64)
+
+	// Trouble takes what failed beside a run that succeeded: an acknowledgement, the removal of files; nil: dropped.
+	Trouble func(id host.ProductID, err error)
+
+	// CacheBytes bounds the guest state that is kept in memory between runs. 0: 256 MiB. State that is not there is read
+	// from its files.
+	CacheBytes int64
+
+	mu     sync.Mutex
+	memos  map[host.ProductID]*memo
+	clock  int64 // rises with every use, for the least recently used
+	cached int64 // bytes of state in memos
+}
+
+// Override is a person's word on a held attempt.
+type Override string
+
+const (
+	// Release publishes though rules are violated. The inputs are read again from the last published position.
+	Release Override = "release"
+	// Skip passes over what the held attempt read; nothing of it is published.
+	Skip Override = "skip"
+)
+
+// Attempt says what to run.
+type Attempt struct {
+	Product     *host.Product // with the overrides of its spec applied; not changed while the attempt lasts
+	Artifact    host.Digest
+	Module      host.Digest
+	Config      host.Digest            // of the compiled product: contracts, limits, settings
+	ModuleBytes func() ([]byte, error) // called when the module is not in a cache
+	Own         host.Ownership
+	Reason      string   // in words; "" for the run to say why
+	Force       bool     // run although nothing is pending
+	Rebuild     bool     // recompute everything
+	Override    Override // "" none
+}
+
+// Result says how an attempt ended. With an error State is RunFailed and nothing was published, unless the error says
+// that the result of the commit is unknown.
+type Result struct {
+	State    host.RunState
+	Pointer  host.Pointer // the newest head after the attempt
+	Head     *host.Head   // of Pointer, nil when there is none; shared, not to be changed
+	Run      host.RunRecord
+	Checks   []host.Check
+	Rejected []host.RejectedRow // the first ones
+}
