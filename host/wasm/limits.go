@@ -37,8 +37,8 @@ var DefaultLimits = Limits{
 	Globals:           300,
 	Tables:            1,
 	TableEntries:      20_000,
-	Segments:          20_000,
-	MemoryPages:       65_535, // the sandbox's allocator sets each run's own limit
+	Segments:          100_000, // the Go linker cuts data at runs of zeros: 31,000 in a small guest
+	MemoryPages:       65_535,  // the sandbox's allocator sets each run's own limit
 	BodyBytes:         1 << 20,
 	Instructions:      500_000,
 	Locals:            1_000,
