@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -32,7 +31,6 @@ type program struct {
 	cache     wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
 	compiled  wazero.CompiledModule
 	minMemory int64
-	refill    int // index of the import that metering added
 
 	users int // guarded by owner.mu
 }
@@ -67,11 +65,6 @@ func compile(ctx context.Context, metered []byte, dir string, cfg Config) (_ *pr
 		return nil, host.Errorf(host.CodeModuleRefused, "the module exports no memory")
 	}
 	p.minMemory = int64(mem.Min()) * pageSize
-	for n, f := range p.compiled.ImportedFunctions() {
-		if m, name, _ := f.Import(); m == wasm.MeterModule && name == wasm.MeterRefill {
-			p.refill = n
-		}
-	}
 	return p, nil
 }
 
@@ -92,20 +85,22 @@ func (p *program) close() error {
 	return errors.Join(errs...)
 }
 
-// functions makes the frames of a stack trace readable: names without signatures, and for functions without a name the
-// number that they have in the author's module.
+// functions makes the frames of a stack trace readable: the author's names, without module and signature, and without
+// the functions of the host.
 func (p *program) functions(trace []string) []string {
 	var out []string
 	for _, frame := range trace {
-		name, _, _ := strings.Cut(frame, "(")
-		name = name[strings.Index(name, ".")+1:]
-		if n, err := strconv.Atoi(strings.TrimPrefix(name, "$")); err == nil && strings.HasPrefix(name, "$") && n > p.refill {
-			name = "$" + strconv.Itoa(n-1)
-		}
-		if strings.HasPrefix(frame, abi.MeterModule+".") || strings.HasPrefix(frame, "...") {
+		name, own := strings.CutPrefix(frame, p.compiled.Name()+".")
+		if !own {
 			continue
 		}
-		out = append(out, name)
+		name, _, _ = strings.Cut(strings.TrimSuffix(name, ")"), ") ") // results
+		if n := strings.LastIndexByte(name, '('); n > 0 {
+			name = name[:n] // parameters
+		}
+		if name != wasm.MeterModule+"."+wasm.MeterRefill {
+			out = append(out, name)
+		}
 	}
 	return out
 }
