@@ -16,6 +16,7 @@ import (
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/columnar"
 )
 
 // A page of changes is kept whole until it is sent, since its end decides the cursor that goes into its headers.
@@ -256,7 +257,7 @@ func (s *Server) sendPage(c echo.Context, f format, p *page) error {
 
 func (p *page) each(enc encoder) error {
 	for _, rec := range p.batches {
-		if err := enc.write(rec); err != nil {
+		if err := enc.Write(rec); err != nil {
 			return err
 		}
 	}
@@ -265,16 +266,13 @@ func (p *page) each(enc encoder) error {
 
 // sendJSONPage wraps the rows: {"changes": […], "next": "…", "more": …, "snapshot": …}.
 func (s *Server) sendJSONPage(c echo.Context, zip bool, p *page, next string) error {
-	tail := fmt.Sprintf("],\n\"next\":%s,\"more\":%t,\"snapshot\":%d}\n", appendJSONString(nil, next), p.more, p.latest)
+	tail := fmt.Sprintf("],\n\"next\":%s,\"more\":%t,\"snapshot\":%d}\n", columnar.AppendJSONString(nil, next), p.more, p.latest)
 	return s.sendWith(c, zip, func(w io.Writer) error {
-		if _, err := io.WriteString(w, `{"changes":[`); err != nil {
-			return err
-		}
-		enc := &rowsJSON{w: w, begin: "\n", separator: ",\n", finish: tail}
+		enc := columnar.NewJSONArray(w, `{"changes":[`, tail)
 		if err := p.each(enc); err != nil {
 			return err
 		}
-		return enc.close()
+		return enc.Close()
 	})
 }
 

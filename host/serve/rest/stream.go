@@ -66,7 +66,7 @@ func (s *Server) stream(c echo.Context, ds Dataset, schema *arrow.Schema, q quer
 	return s.send(c, f, zip, schema, func(enc encoder) error {
 		for ; err == nil; rec, err = src.next(ctx) {
 			s.metrics.rows.WithLabelValues(string(f)).Add(float64(rec.NumRows()))
-			failed := enc.write(rec)
+			failed := enc.Write(rec)
 			rec.Release()
 			if failed != nil {
 				return failed
@@ -89,7 +89,7 @@ func (s *Server) send(c echo.Context, f format, zip bool, schema *arrow.Schema, 
 		if err := fill(enc); err != nil {
 			return err
 		}
-		return enc.close()
+		return enc.Close()
 	})
 }
 

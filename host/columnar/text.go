@@ -1,4 +1,4 @@
-package rest
+package columnar
 
 import (
 	"encoding/base64"
@@ -11,14 +11,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// appendCell appends row i of one column.
-type appendCell func(dst []byte, i int) []byte
-
-// The text of values, the same in CSV and JSON: dates, times and timestamps as ISO 8601 (with Z where the type has a
+// Cell appends the text of row i of one column.
+//
+// The text of values is the same in CSV and JSON: dates, times and timestamps as ISO 8601 (with Z where the type has a
 // zone), decimals as plain digits, binary as base64, NaN and the infinities by name, nested values as JSON.
+type Cell func(dst []byte, i int) []byte
 
 // plain gives the unquoted text of a flat column and whether JSON writes it in quotes; nil for other types.
-func plain(a arrow.Array) (f appendCell, quoted bool) {
+func plain(a arrow.Array) (f Cell, quoted bool) {
 	switch a := a.(type) {
 	case *array.Boolean:
 		return func(dst []byte, i int) []byte { return strconv.AppendBool(dst, a.Value(i)) }, false
@@ -75,8 +75,8 @@ func notANumber(f float64) string {
 	return ""
 }
 
-// appendFloat writes the shortest decimal that reads back as f, in a form that JSON and CSV readers share.
-func appendFloat(dst []byte, f float64, bits int) []byte {
+// appendNumber writes the shortest decimal that reads back as f, in a form that JSON and CSV readers share.
+func appendNumber(dst []byte, f float64, bits int) []byte {
 	form := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		form = 'e'
@@ -85,7 +85,7 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 }
 
 // jsonCells gives the appender of a column as JSON values.
-func jsonCells(a arrow.Array) appendCell {
+func jsonCells(a arrow.Array) Cell {
 	if f := jsonValue(a); a.NullN() == 0 {
 		return f
 	} else {
@@ -99,14 +99,14 @@ func jsonCells(a arrow.Array) appendCell {
 }
 
 // jsonValue is jsonCells for rows that are not null.
-func jsonValue(a arrow.Array) appendCell {
+func jsonValue(a arrow.Array) Cell {
 	if value, bits := float(a); value != nil {
 		return func(dst []byte, i int) []byte {
 			f := value(i)
 			if name := notANumber(f); name != "" {
 				return append(append(append(dst, '"'), name...), '"')
 			}
-			return appendFloat(dst, f, bits)
+			return appendNumber(dst, f, bits)
 		}
 	}
 	if f, quoted := plain(a); f != nil {
@@ -117,16 +117,16 @@ func jsonValue(a arrow.Array) appendCell {
 	}
 	switch a := a.(type) {
 	case *array.String:
-		return func(dst []byte, i int) []byte { return appendJSONString(dst, a.Value(i)) }
+		return func(dst []byte, i int) []byte { return AppendJSONString(dst, a.Value(i)) }
 	case *array.List:
 		return jsonList(a)
 	case *array.Struct:
 		return jsonStruct(a)
 	}
-	return func(dst []byte, i int) []byte { return appendJSONString(dst, a.ValueStr(i)) }
+	return func(dst []byte, i int) []byte { return AppendJSONString(dst, a.ValueStr(i)) }
 }
 
-func jsonList(a *array.List) appendCell {
+func jsonList(a *array.List) Cell {
 	elem := jsonCells(a.ListValues())
 	return func(dst []byte, i int) []byte {
 		lo, hi := a.ValueOffsets(i)
@@ -141,12 +141,12 @@ func jsonList(a *array.List) appendCell {
 	}
 }
 
-func jsonStruct(a *array.Struct) appendCell {
+func jsonStruct(a *array.Struct) Cell {
 	fields := a.DataType().(*arrow.StructType).Fields()
 	names := make([]string, len(fields))
-	cells := make([]appendCell, len(fields))
+	cells := make([]Cell, len(fields))
 	for j, f := range fields {
-		names[j] = string(appendJSONString(nil, f.Name)) + ":"
+		names[j] = string(AppendJSONString(nil, f.Name)) + ":"
 		cells[j] = jsonCells(a.Field(j))
 	}
 	return func(dst []byte, i int) []byte {
@@ -163,8 +163,8 @@ func jsonStruct(a *array.Struct) appendCell {
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString quotes s. Bytes that are not UTF-8 become U+FFFD, as encoding/json has it.
-func appendJSONString(dst []byte, s string) []byte {
+// AppendJSONString quotes s. Bytes that are not UTF-8 become U+FFFD, as encoding/json has it.
+func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -201,8 +201,8 @@ func appendJSONString(dst []byte, s string) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
-// csvCells gives the appender of a column as CSV fields: null is empty, the empty text is "".
-func csvCells(a arrow.Array) appendCell {
+// CSVCells gives the appender of a column as CSV fields: null is empty, the empty text is "".
+func CSVCells(a arrow.Array) Cell {
 	f := csvValue(a)
 	return func(dst []byte, i int) []byte {
 		if a.IsNull(i) {
@@ -212,14 +212,14 @@ func csvCells(a arrow.Array) appendCell {
 	}
 }
 
-func csvValue(a arrow.Array) appendCell {
+func csvValue(a arrow.Array) Cell {
 	if value, bits := float(a); value != nil {
 		return func(dst []byte, i int) []byte {
 			f := value(i)
 			if name := notANumber(f); name != "" {
 				return append(dst, name...)
 			}
-			return appendFloat(dst, f, bits)
+			return appendNumber(dst, f, bits)
 		}
 	}
 	if b, ok := a.(*array.Binary); ok { // an empty value is not null
