@@ -1,0 +1,76 @@
+package node
+
+import (
+	"context"
+
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/policy"
+	"github.com/adp-host/adp/host/run"
+	"github.com/adp-host/adp/host/sandbox"
+	"github.com/adp-host/adp/host/table"
+)
+
+// Rooms do not know each other; where one declares what another offers, the shapes are equal and converted here.
+
+type guests struct{ e *sandbox.Engine }
+
+func (g guests) Start(ctx context.Context, s run.GuestSpec, c run.Calls) (run.Guest, error) {
+	i, err := g.e.Start(ctx, sandbox.Spec(s), c)
+	if err != nil {
+		return nil, err
+	}
+	return guest{i}, nil
+}
+
+type guest struct{ *sandbox.Instance }
+
+func (g guest) Usage() run.Usage { return run.Usage(g.Instance.Usage()) }
+
+type stages struct{ t *table.Tables }
+
+func (s stages) Begin(ctx context.Context, spec run.StageSpec) (run.Stage, error) {
+	st, err := s.t.Begin(ctx, table.StageSpec(spec))
+	if err != nil {
+		return nil, err
+	}
+	return stage{st}, nil
+}
+
+type stage struct{ table.Stage }
+
+func (s stage) Finish(ctx context.Context) (run.Staged, error) {
+	st, err := s.Stage.Finish(ctx)
+	return run.Staged(st), err
+}
+
+// decider answers the policy import of guests.
+type decider struct{ n *Node }
+
+func (d decider) Decide(_ context.Context, id host.ProductID, request []byte) ([]byte, error) {
+	return d.n.policy.Answer(id, request), nil
+}
+
+// bindings opens drivers for the driver import of guests, after the access decision.
+type bindings struct{ n *Node }
+
+func (b bindings) Open(ctx context.Context, id host.ProductID, binding string, r drivers.Request) (drivers.Reader, error) {
+	d := b.n.policy.Decide(policy.Request{Subject: policy.Product(id), Action: policy.ActionDriverRead,
+		Resource: policy.Resource{Product: id, Port: binding, URI: r.URI}})
+	if !d.Allow {
+		return nil, host.Errorf(host.CodePolicyDenied, "%s may not read %s: %s", id.URL(), r.URI, d.Reason)
+	}
+	drv, err := b.n.driver(r.URI)
+	if err != nil {
+		return nil, err
+	}
+	src, ok := drv.(drivers.Source)
+	if !ok {
+		return nil, host.Errorf(host.CodeDriverUnknown, "the driver of %s cannot be read from", r.URI)
+	}
+	reader, err := src.Open(ctx, r)
+	if err != nil {
+		return nil, driverError(err)
+	}
+	return driverReader{reader}, nil
+}

@@ -1,0 +1,185 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host"
+)
+
+// loaded is what an artifact gives a run.
+type loaded struct {
+	module host.Digest
+	config host.Digest
+	bytes  func() ([]byte, error)
+}
+
+// apply takes up a registration: it claims a new product and starts its owner, or hands a changed spec to the owner.
+func (n *Node) apply(ctx context.Context, s host.Spec) error {
+	p, l, err := n.load(ctx, s)
+	if err != nil {
+		return err
+	}
+	n.mu.RLock()
+	o := n.owners[s.Product]
+	n.mu.RUnlock()
+	if o == nil {
+		own, err := n.cluster.Claim(ctx, s.Product)
+		if err != nil {
+			return err
+		}
+		o = &owner{n: n, id: s.Product, own: own, state: host.StateReady,
+			wakeup: make(chan struct{}, 1), commands: make(chan command), done: make(chan struct{})}
+		n.restoreState(ctx, o)
+		o.adopt(s, p, l)
+		n.subscribe(o, p)
+		loop, cancel := context.WithCancel(n.ctx)
+		o.stop = cancel
+		n.mu.Lock()
+		n.owners[s.Product] = o
+		n.mu.Unlock()
+		go o.loop(loop)
+		o.wake()
+		return nil
+	}
+	o.mu.Lock()
+	stale := s.Generation <= o.spec.Generation
+	o.mu.Unlock()
+	if stale {
+		return nil
+	}
+	o.adopt(s, p, l)
+	n.subscribe(o, p)
+	o.wake()
+	return nil
+}
+
+// adopt makes a registration the owner's own.
+func (o *owner) adopt(s host.Spec, p *host.Product, l loaded) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.spec, o.product, o.loaded = s, p, l
+}
+
+// restoreState shows after a restart what the newest head says.
+func (n *Node) restoreState(ctx context.Context, o *owner) {
+	ptr, err := n.cluster.Head(ctx, o.id)
+	if err != nil || ptr.Seq == 0 {
+		return
+	}
+	head, err := n.heads.load(ctx, o.id, ptr)
+	if err != nil {
+		o.state, o.reason = host.StateFailed, err.Error()
+		return
+	}
+	if head.Verdict == host.Held {
+		o.state, o.reason = host.StateHeld, heldReason(head.Checks)
+	}
+}
+
+// load fetches the artifact of a spec and applies the spec's overrides to its product.
+func (n *Node) load(ctx context.Context, s host.Spec) (*host.Product, loaded, error) {
+	a, err := n.registry.Pull(ctx, s.Artifact)
+	if err != nil {
+		return nil, loaded{}, err
+	}
+	p := *a.Product
+	p.ID = s.Product
+	p.Config = maps.Clone(p.Config)
+	if p.Config == nil {
+		p.Config = map[string]string{}
+	}
+	maps.Copy(p.Config, s.Config)
+	p.Inputs = append([]host.Input(nil), p.Inputs...)
+	for i := range p.Inputs {
+		if uri, ok := s.Sources[p.Inputs[i].Name]; ok {
+			p.Inputs[i].From = uri
+		}
+	}
+	p.Limits = p.Limits.WithDefaults()
+	config, err := configDigest(p)
+	if err != nil {
+		return nil, loaded{}, err
+	}
+	module := a.ModuleDigest
+	return &p, loaded{module: module, config: config, bytes: func() ([]byte, error) {
+		return n.registry.Module(context.WithoutCancel(ctx), module)
+	}}, nil
+}
+
+// configDigest covers what, beside the module, decides what a product publishes: when it changes, everything is
+// recomputed. Words, limits and schedules do not count.
+func configDigest(p host.Product) (host.Digest, error) {
+	b, err := host.CanonicalJSON(struct {
+		Inputs   []host.Input
+		Outputs  []host.Output
+		Bindings []host.Binding
+		Config   map[string]string
+	}{p.Inputs, p.Outputs, p.Bindings, p.Config})
+	if err != nil {
+		return "", err
+	}
+	return host.Digest(fmt.Sprintf("sha256:%x", sha256.Sum256(b))), nil
+}
+
+// subscribe lets the product be woken by what it reads: commits of other products, and watched sources.
+func (n *Node) subscribe(o *owner, p *host.Product) {
+	n.mu.Lock()
+	for _, readers := range n.readers {
+		delete(readers, o)
+	}
+	watch, cancel := context.WithCancel(n.ctx)
+	o.mu.Lock()
+	if o.unwatch != nil {
+		o.unwatch()
+	}
+	o.unwatch = cancel
+	o.mu.Unlock()
+	var uris []string
+	for i := range p.Inputs {
+		in := &p.Inputs[i]
+		if up, _, ok := in.Upstream(p.ID.Tenant); ok {
+			if n.readers[up] == nil {
+				n.readers[up] = map[*owner]bool{}
+			}
+			n.readers[up][o] = true
+		} else {
+			uris = append(uris, in.From)
+		}
+	}
+	n.mu.Unlock()
+	if !p.Schedule.OnInputs {
+		return
+	}
+	for _, uri := range uris {
+		d, err := n.driver(uri)
+		if err != nil {
+			continue // the run says so
+		}
+		w, ok := d.(drivers.Watcher)
+		if !ok {
+			continue
+		}
+		n.wg.Go(func() {
+			if err := w.Watch(watch, uri, o.wake); err != nil && watch.Err() == nil {
+				n.log.Warn("cannot watch", "product", o.id.URL(), "source", uri, "error", err)
+			}
+		})
+	}
+}
+
+// product is the compiled product of a registration, nil when there is none.
+func (n *Node) product(id host.ProductID) *host.Product {
+	n.mu.RLock()
+	o := n.owners[id]
+	n.mu.RUnlock()
+	if o == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.product
+}

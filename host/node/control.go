@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/run"
+)
+
+// Pause lets the product sleep: nothing runs until Resume, reads go on.
+func (n *Node) Pause(ctx context.Context, id host.ProductID) error {
+	return n.setPaused(ctx, id, true)
+}
+
+// Resume ends a pause and looks at the inputs at once.
+func (n *Node) Resume(ctx context.Context, id host.ProductID) error {
+	return n.setPaused(ctx, id, false)
+}
+
+func (n *Node) setPaused(ctx context.Context, id host.ProductID, paused bool) error {
+	o, err := n.owner(id)
+	if err != nil {
+		return err
+	}
+	spec, err := n.cluster.Spec(ctx, id)
+	if err != nil {
+		return err
+	}
+	spec.Paused, spec.Changed = paused, time.Now().UTC()
+	if spec, err = n.cluster.PutSpec(ctx, spec, spec.Generation); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	if spec.Generation > o.spec.Generation {
+		o.spec = spec
+	}
+	o.mu.Unlock()
+	o.wake()
+	return nil
+}
+
+// Trigger runs the product now, though nothing may be pending; with rebuild it recomputes everything.
+func (n *Node) Trigger(ctx context.Context, id host.ProductID, rebuild bool) (host.RunStatus, error) {
+	reason := "triggered"
+	if rebuild {
+		reason = "triggered: rebuild"
+	}
+	return n.command(ctx, id, run.Attempt{Reason: reason, Force: true, Rebuild: rebuild})
+}
+
+// Release publishes what a rule holds back; the head says so.
+func (n *Node) Release(ctx context.Context, id host.ProductID) (host.RunStatus, error) {
+	return n.command(ctx, id, run.Attempt{Reason: "released", Force: true, Override: run.Release})
+}
+
+// Skip passes over the input that a rule holds back; nothing of it is published.
+func (n *Node) Skip(ctx context.Context, id host.ProductID) (host.RunStatus, error) {
+	return n.command(ctx, id, run.Attempt{Reason: "skipped", Force: true, Override: run.Skip})
+}
+
+func (n *Node) command(ctx context.Context, id host.ProductID, a run.Attempt) (host.RunStatus, error) {
+	o, err := n.owner(id)
+	if err != nil {
+		return host.RunStatus{}, err
+	}
+	res, err := o.do(ctx, a.Reason, func(ctx context.Context) (run.Result, error) { return o.execute(ctx, a) })
+	return runStatus(res, err), err
+}
+
+// Rollback publishes the outputs, state and cursors of an earlier snapshot as a new one, and pauses the product, since
+// it would process the same inputs again at once.
+func (n *Node) Rollback(ctx context.Context, id host.ProductID, to host.Seq) (host.RunStatus, error) {
+	o, err := n.owner(id)
+	if err != nil {
+		return host.RunStatus{}, err
+	}
+	if err := n.Pause(ctx, id); err != nil {
+		return host.RunStatus{}, err
+	}
+	res, err := o.do(ctx, "rollback", func(ctx context.Context) (run.Result, error) {
+		o.mu.Lock()
+		a := run.Attempt{Product: o.product, Own: o.own, Artifact: o.spec.Artifact, Module: o.loaded.module, Config: o.loaded.config}
+		o.mu.Unlock()
+		res, err := n.runner.Rollback(ctx, a, to)
+		o.record(res, err)
+		return res, err
+	})
+	return runStatus(res, err), err
+}
+
+func runStatus(res run.Result, err error) host.RunStatus {
+	st := host.RunStatus{RunRecord: res.Run, Seq: res.Pointer.Seq, State: res.State, Checks: res.Checks, Finished: time.Now().UTC()}
+	if err != nil {
+		st.State, st.Error, st.Code = host.RunFailed, err.Error(), host.CodeOf(err)
+	}
+	return st
+}

@@ -1,0 +1,179 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/columnar"
+	"github.com/adp-host/adp/host/run"
+	"github.com/adp-host/adp/host/serve/rest"
+	"github.com/adp-host/adp/host/table"
+)
+
+// ports opens output ports for the wires.
+type ports struct{ n *Node }
+
+// dataset is a port at one snapshot.
+type dataset struct {
+	n      *Node
+	schema host.Schema
+	ref    host.OutputRef
+	info   rest.Snapshot
+}
+
+func (p ports) Open(ctx context.Context, id host.ProductID, port string, at rest.At) (rest.Dataset, error) {
+	out, err := p.output(id, port)
+	if err != nil {
+		return nil, err
+	}
+	head, err := p.at(ctx, id, at)
+	if err != nil {
+		return nil, err
+	}
+	var ref host.OutputRef
+	if head != nil {
+		ref = head.Outputs[port]
+	}
+	if ref.Metadata == "" {
+		return nil, host.Errorf(host.CodeAccessEmpty, "%s/%s has published nothing yet", id.URL(), port).
+			WithHint("see why: adp control %s status", id.URL())
+	}
+	schema, err := columnar.Schema(out.Schema)
+	if err != nil {
+		return nil, err
+	}
+	// A held head carries the outputs of the snapshot before it: readers are told of the one that changed the port.
+	changed := head
+	if ref.Changed < head.Seq {
+		ptr, err := p.n.cluster.Head(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if changed, err = run.HeadAt(ctx, p.n.store, headRef(ptr), ref.Changed); err != nil {
+			return nil, err
+		}
+	}
+	return &dataset{n: p.n, schema: out.Schema, ref: ref, info: rest.Snapshot{Seq: ref.Changed, Content: ref.Hash,
+		Committed: changed.Run.Started.Add(changed.Run.Duration), Schema: schema, Rows: ref.Rows}}, nil
+}
+
+// at finds the head that was newest at a point in history; nil when there is none yet.
+func (p ports) at(ctx context.Context, id host.ProductID, at rest.At) (*host.Head, error) {
+	ptr, err := p.n.cluster.Head(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	missing := func() error {
+		return host.Errorf(host.CodeTableSnapshot, "%s has no snapshot %d", id.URL(), at.Seq).
+			WithHint("the newest is %d; see: adp control %s runs", ptr.Seq, id.URL())
+	}
+	switch {
+	case at.Seq > ptr.Seq || at.Seq < 0:
+		return nil, missing()
+	case ptr.Seq == 0:
+		return nil, nil
+	case at.Seq > 0:
+		return run.HeadAt(ctx, p.n.store, headRef(ptr), at.Seq)
+	case !at.Time.IsZero():
+		head, err := run.HeadAsOf(ctx, p.n.store, headRef(ptr), at.Time)
+		if err == nil && head == nil {
+			err = host.Errorf(host.CodeTableSnapshot, "%s had published nothing at %s", id.URL(), at.Time.Format(time.RFC3339))
+		}
+		return head, err
+	}
+	return p.n.heads.load(ctx, id, ptr)
+}
+
+func (p ports) output(id host.ProductID, port string) (*host.Output, error) {
+	return inputs(p).output(id, port)
+}
+
+func (p ports) Changes(ctx context.Context, id host.ProductID, port string, after host.Seq) (rest.Feed, error) {
+	out, err := p.output(id, port)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := columnar.Schema(out.Schema)
+	if err != nil {
+		return nil, err
+	}
+	f := &feed{schema: columnar.WithChanges(schema)}
+	f.r = &portReader{tables: p.n.tables, mode: out.Mode, schema: out.Schema, feed: true}
+	ref, head, ptr, err := inputs(p).current(ctx, id, port)
+	if err != nil || ref == nil {
+		return f, err
+	}
+	f.latest = ptr.Seq
+	if after > 0 && after < ref.Base || after > ptr.Seq {
+		return nil, host.Errorf(host.CodeAccessExpired, "%s/%s was replaced as a whole by snapshot %d", id.URL(), port, ref.Base).
+			WithHint("begin anew, without since")
+	}
+	if after == 0 {
+		base, err := run.HeadAt(ctx, p.n.store, headRef(ptr), ref.Base)
+		if err != nil {
+			return nil, err
+		}
+		first := base.Outputs[port]
+		f.r.pieces = []piece{{scan: &first, seq: ref.Base}}
+		after = ref.Base
+	}
+	more, err := changesSince(ctx, p.n.store, head, headRef(ptr), port, after)
+	f.r.pieces = append(f.r.pieces, more...)
+	return f, err
+}
+
+func (d *dataset) Info() rest.Snapshot { return d.info }
+
+func (d *dataset) Read(ctx context.Context, o rest.ReadOptions) (rest.Reader, error) {
+	return d.n.tables.Scan(ctx, d.ref, d.schema, table.ScanOptions{Columns: o.Columns, Limit: o.Limit})
+}
+
+func (d *dataset) Stored(ctx context.Context) (drivers.StoreFile, bool, error) {
+	name, ok, err := d.n.tables.ParquetFile(ctx, d.ref)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	f, err := d.n.store.Open(ctx, name)
+	return f, err == nil, err
+}
+
+func (d *dataset) Close() error { return nil }
+
+// feed is a change feed up to a head.
+type feed struct {
+	r      *portReader
+	schema *arrow.Schema
+	latest host.Seq
+}
+
+func (f *feed) Next(ctx context.Context) (arrow.RecordBatch, error) { return f.r.next(ctx) }
+func (f *feed) Close() error                                        { return f.r.Close() }
+func (f *feed) Schema() *arrow.Schema                               { return f.schema }
+func (f *feed) Latest() host.Seq                                    { return f.latest }
+
+// Rejected lists rows that the newest attempt did not publish, and those that earlier ones set aside.
+func (n *Node) Rejected(ctx context.Context, id host.ProductID, limit int) ([]host.RejectedRow, error) {
+	if _, err := n.owner(id); err != nil {
+		return nil, err
+	}
+	head, _, err := n.newest(ctx, id)
+	if err != nil || head == nil {
+		return nil, err
+	}
+	var out []host.RejectedRow
+	for _, ref := range slices.Backward(head.Quarantine) {
+		rows, err := run.ReadRejected(ctx, n.store, ref, limit-len(out))
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, rows...); len(out) >= limit {
+			break
+		}
+	}
+	return out, nil
+}
