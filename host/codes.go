@@ -30,7 +30,7 @@ const (
 	CodeGuestBatch     ErrorCode = "ADP-S008" // emitted a batch that is not what it claims
 	CodeGuestOutput    ErrorCode = "ADP-S009" // emitted more than its output limit
 	CodeGuestStatus    ErrorCode = "ADP-S010" // returned a non-zero status
-	CodeGuestABI       ErrorCode = "ADP-S011" // speaks another ABI version
+	CodeGuestABI       ErrorCode = "ADP-S011" // speaks another ABI version, or breaks the ABI
 	CodeGuestLogs      ErrorCode = "ADP-S012" // logged past its limit
 	CodeGuestCallLimit ErrorCode = "ADP-S013" // called the host too often, or out of place
 

@@ -90,7 +90,7 @@ func (i *Instance) alloc(ctx context.Context, bytes int64) (span, error) {
 	s := span{uint32(ptr), uint32(bytes)}
 	switch end := int64(s.ptr) + bytes; {
 	case s.ptr == 0:
-		return span{}, i.end(host.Errorf(host.CodeGuestMemory, "has no room for %s of data in its memory of at most %s", size(bytes), size(i.limits.Memory)).
+		return span{}, i.end(host.Errorf(host.CodeGuestMemory, "the guest has no room for %s of data in its memory of at most %s", size(bytes), size(i.limits.Memory)).
 			WithHint("raise limits.memory"))
 	case s.ptr%abi.Alignment != 0:
 		return span{}, i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which is not aligned to %d", abi.ExportAlloc, bytes, s.ptr, abi.Alignment))

@@ -26,10 +26,10 @@ func (i *Instance) fault(f api.FunctionDefinition, err error) error {
 	switch {
 	case strings.Contains(trap, "stack overflow"):
 		e.Code = host.CodeGuestStack
-		e.Message = "recursed past the engine's stack"
+		e.Message = "the guest recursed past the engine's stack"
 	case i.mem.denied:
 		e.Code = host.CodeGuestMemory
-		e.Message = fmt.Sprintf("wanted more than its %s of memory and gave up (%s)", size(i.limits.Memory), trap)
+		e.Message = fmt.Sprintf("the guest wanted more than its %s of memory and gave up (%s)", size(i.limits.Memory), trap)
 		e.Hint = "look for data that is kept from batch to batch, or raise limits.memory"
 	default:
 		e.Message = fmt.Sprintf("%s trapped: %s", exportName(f), trap)

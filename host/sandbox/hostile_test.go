@@ -218,7 +218,7 @@ func TestRefused(t *testing.T) {
 		{"text", []byte("#!/bin/sh\n"), host.CodeModuleInvalid, []string{"not a WebAssembly"}},
 		{"a truncated module", whole[:len(whole)/2], host.CodeModuleInvalid, nil},
 		{"another version", append([]byte{0, 'a', 's', 'm', 2, 0, 0, 0}, whole[8:]...), host.CodeModuleInvalid, nil},
-		{"a type error", assemble(t, guest{proc: `(i64.const 0)`}.text()), host.CodeModuleInvalid, []string{"adp_process"}},
+		{"a type error", assemble(t, guest{proc: `(i64.const 0)`}.text()), host.CodeModuleInvalid, []string{"$5", "i64, want i32"}},
 		{"no exports", assemble(t, `(memory (export "memory") 1)`), host.CodeModuleRefused, []string{"adp_process is missing", "adp_abi is missing"}},
 		{"a private memory", assemble(t, strings.Replace(echo.text(), `(export "memory")`, "", 1)), host.CodeModuleRefused, []string{"memory is missing"}},
 		{"a wrong signature", assemble(t, strings.Replace(echo.text(), `(export "adp_flush")`, `(export "adp_flush") (param i32)`, 1)),

@@ -141,7 +141,7 @@ func (i *Instance) buffer(ptr, capacity uint64) ([]byte, abi.Status) {
 
 // outOfBounds fails the run: its code has lost its way.
 func (i *Instance) outOfBounds(ptr, length uint64) abi.Status {
-	i.fail(host.Errorf(host.CodeGuestABI, "gave the host %d bytes at %d, which leave its memory of %d", uint32(length), uint32(ptr), i.mem.size))
+	i.fail(host.Errorf(host.CodeGuestABI, "the guest gave the host %d bytes at %d, which leave its memory of %d", uint32(length), uint32(ptr), i.mem.size))
 	return abi.OutOfBounds
 }
 

@@ -73,7 +73,7 @@ func (i *Instance) driverOpen(stack []uint64) {
 		request, status = i.request(stack[1], stack[2])
 	}
 	if status == abi.OK && len(i.bindings.readers) >= maxReaders {
-		i.fail(host.Errorf(host.CodeGuestCallLimit, "reads more than %d drivers at the same time", maxReaders))
+		i.fail(host.Errorf(host.CodeGuestCallLimit, "the guest reads more than %d drivers at the same time", maxReaders))
 		status = abi.LimitExceeded
 	}
 	if status != abi.OK {
@@ -120,7 +120,7 @@ func (i *Instance) driverNext(stack []uint64) {
 	case r == nil:
 		status = abi.NotFound
 	case len(buf) > 0 && uint32(stack[1])%abi.Alignment != 0:
-		i.fail(host.Errorf(host.CodeGuestABI, "gave %s a buffer at %d, which is not aligned to %d", abi.ImportDriverNext, uint32(stack[1]), abi.Alignment))
+		i.fail(host.Errorf(host.CodeGuestABI, "the guest gave %s a buffer at %d, which is not aligned to %d", abi.ImportDriverNext, uint32(stack[1]), abi.Alignment))
 		status = abi.Misaligned
 	default:
 		if err := i.fetch(r); err != nil {

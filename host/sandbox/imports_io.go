@@ -69,12 +69,12 @@ func (i *Instance) take(port string, r *cdata.Reader, array uint32) (arrow.Recor
 	}
 	i.meter.chargeBytes(bytes)
 	if room := i.limits.Output - i.usage.BytesOut; bytes > room {
-		i.fail(host.Errorf(host.CodeGuestOutput, "emitted more than its output limit of %s", size(i.limits.Output)).
+		i.fail(host.Errorf(host.CodeGuestOutput, "the guest emitted more than its output limit of %s", size(i.limits.Output)).
 			WithHint("raise limits.output"))
 		return nil, abi.LimitExceeded
 	}
 	if bytes > i.limits.Memory {
-		i.fail(host.Errorf(host.CodeGuestBatch, "%s: a batch of %s with all buffers expanded, more than its memory can be", port, size(bytes)))
+		i.fail(host.Errorf(host.CodeGuestBatch, "%s: the guest emitted a batch of %s with all buffers expanded, more than its memory can be", port, size(bytes)))
 		return nil, abi.BadArray
 	}
 	i.usage.BytesOut += bytes
@@ -90,7 +90,7 @@ func (i *Instance) take(port string, r *cdata.Reader, array uint32) (arrow.Recor
 }
 
 func (i *Instance) badBatch(port string, err error) abi.Status {
-	i.fail(host.Errorf(host.CodeGuestBatch, "%s: emitted a batch that is not what it claims: %w", port, err))
+	i.fail(host.Errorf(host.CodeGuestBatch, "%s: the guest emitted a batch that is not what it claims: %w", port, err))
 	if e, ok := err.(*cdata.Error); ok {
 		return e.Status
 	}
@@ -119,7 +119,7 @@ func (i *Instance) logMessage(stack []uint64) {
 
 // flooded fails the run because the log is full.
 func (i *Instance) flooded() abi.Status {
-	i.fail(host.Errorf(host.CodeGuestLogs, "logged more than its limit of %s", size(i.limits.Logs)).
+	i.fail(host.Errorf(host.CodeGuestLogs, "the guest logged more than its limit of %s", size(i.limits.Logs)).
 		WithHint("log less for each row, or raise limits.logs"))
 	return abi.LimitExceeded
 }
@@ -179,7 +179,7 @@ func (i *Instance) metric(stack []uint64) {
 	case kind != abi.MetricCounter && kind != abi.MetricGauge, math.IsNaN(value), !utf8.Valid(name):
 		status = abi.BadArgument
 	case !i.metrics[string(name)] && len(i.metrics) >= maxMetrics:
-		i.fail(host.Errorf(host.CodeGuestCallLimit, "has more than %d metrics", maxMetrics))
+		i.fail(host.Errorf(host.CodeGuestCallLimit, "the guest has more than %d metrics", maxMetrics))
 		status = abi.LimitExceeded
 	default:
 		i.metrics[string(name)] = true

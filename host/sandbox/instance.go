@@ -82,7 +82,7 @@ func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) 
 func (i *Instance) start(ctx context.Context, quantum int64) error {
 	limit := min(i.limits.Memory, maxMemory) / pageSize * pageSize
 	if need := i.program.minMemory; need > limit {
-		return host.Errorf(host.CodeGuestMemory, "needs %s of memory to start, its limit is %s", size(need), size(i.limits.Memory)).
+		return host.Errorf(host.CodeGuestMemory, "the guest needs %s of memory to start, its limit is %s", size(need), size(i.limits.Memory)).
 			WithHint("raise limits.memory")
 	}
 	if err := i.makePorts(); err != nil {
@@ -96,7 +96,7 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 	i.log = logger{to: i.calls.Log, limit: i.limits.Logs}
 	i.seed("initialisation")
 	if i.mod, err = i.program.instantiate(ctx, i.mem); err != nil {
-		return host.Errorf(host.CodeGuestTrap, "cannot be instantiated: %w", err)
+		return host.Errorf(host.CodeGuestTrap, "the guest cannot be instantiated: %w", err)
 	}
 	i.meter = meter{
 		counter: i.mod.ExportedGlobal(fuelGlobal).(api.MutableGlobal),
@@ -127,7 +127,7 @@ func (i *Instance) boot(ctx context.Context) error {
 		return err
 	}
 	if version != abi.Version {
-		return host.Errorf(host.CodeGuestABI, "speaks version %d of the guest ABI, this host version %d", int32(version), abi.Version).
+		return host.Errorf(host.CodeGuestABI, "the guest speaks version %d of the guest ABI, this host version %d", int32(version), abi.Version).
 			WithHint("build it with the SDK that this version of adp carries")
 	}
 	return nil

@@ -63,13 +63,13 @@ func add(a, b int64) int64 {
 // refill is adp_meter.refill: left is the counter, below zero; the counter continues with the result.
 func (i *Instance) refill(left int64) int64 {
 	if left == wasm.StackExhausted {
-		i.kill(host.Errorf(host.CodeGuestStack, "recursed past its stack budget of %s", size(i.limits.Stack)).
+		i.kill(host.Errorf(host.CodeGuestStack, "the guest recursed past its stack budget of %s", size(i.limits.Stack)).
 			WithHint("end the recursion, or raise limits.stack"))
 	}
 	i.mustGoOn()
 	m := &i.meter
 	if m.granted-left > m.limit {
-		i.kill(host.Errorf(host.CodeGuestFuel, "used up its fuel of %d", m.limit).
+		i.kill(host.Errorf(host.CodeGuestFuel, "the guest used up its fuel of %d", m.limit).
 			WithHint("look for a loop that does not end, or raise limits.fuel"))
 	}
 	grant := min(m.quantum-left, m.limit-m.granted)
@@ -90,7 +90,7 @@ func (i *Instance) mustGoOn() {
 // overdue is the reason why the current call must end, nil while there is none.
 func (i *Instance) overdue() error {
 	if !time.Now().Before(i.meter.until) {
-		return host.Errorf(host.CodeGuestDeadline, "ran past its deadline of %s", i.limits.Deadline).
+		return host.Errorf(host.CodeGuestDeadline, "the guest ran past its deadline of %s", i.limits.Deadline).
 			WithHint("look for a loop that does not end, or raise limits.deadline")
 	}
 	if err := i.ctx.Err(); err != nil {

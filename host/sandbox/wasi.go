@@ -181,10 +181,10 @@ func (i *Instance) fdstatGet(stack []uint64) {
 // procExit is proc_exit(code i32): a product that leaves has failed, whatever its code.
 func (i *Instance) procExit(stack []uint64) {
 	i.log.flush()
-	e := host.Errorf(host.CodeGuestTrap, "exited with code %d%s", int32(stack[0]), i.log.lastWords())
+	e := host.Errorf(host.CodeGuestTrap, "the guest exited with code %d%s", int32(stack[0]), i.log.lastWords())
 	if i.mem.denied {
 		e.Code = host.CodeGuestMemory
-		e.Message = "wanted more than its " + size(i.limits.Memory) + " of memory and gave up" + i.log.lastWords()
+		e.Message = "the guest wanted more than its " + size(i.limits.Memory) + " of memory and gave up" + i.log.lastWords()
 		e.Hint = "look for data that is kept from batch to batch, or raise limits.memory"
 	}
 	i.kill(e)

@@ -3,6 +3,7 @@ package cdata
 import (
 	"encoding/binary"
 	"fmt"
+	"sort"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -29,7 +30,7 @@ func (r *Reader) copy(block []byte, i int) error {
 		values := block[s.valuesAt : s.valuesAt+int64(size)]
 		copy(values, r.mem[s.values:])
 		pad(block, s.valuesAt, size)
-		return s.checkFixed(block, values)
+		return r.checkFixed(block, i, values)
 	case varying, list:
 		if err := r.copyOffsets(block, s); err != nil {
 			return err
@@ -39,7 +40,7 @@ func (r *Reader) copy(block []byte, i int) error {
 			copy(data, r.mem[s.data:])
 			pad(block, s.dataAt, s.dataLen)
 			if s.n.check == text {
-				return s.checkText(block, data)
+				return r.checkText(block, i, data)
 			}
 		}
 	}
@@ -72,23 +73,30 @@ func (r *Reader) copyValidity(block []byte, i int) error {
 	return nil
 }
 
-// checkRequired looks for a null that no null struct above it excuses.
+// checkRequired looks for a null that no null above it excuses.
 func (r *Reader) checkRequired(block []byte, i int) error {
 	s := &r.slots[i]
 	if i == 0 {
 		return s.n.bad("%d rows of the batch itself are null", s.nulls)
 	}
 	for row := range s.length {
-		if s.isNull(block, row) && !r.excused(block, s.parent, row) {
+		if s.isNull(block, row) && !r.underNull(block, i, row) {
 			return s.n.bad("row %d is null, the port requires a value", row)
 		}
 	}
 	return nil
 }
 
-func (r *Reader) excused(block []byte, i, row int) bool {
-	for ; i > 0 && r.slots[i].n.kind == group; i = r.slots[i].parent {
-		if r.slots[i].isNull(block, row) {
+// underNull tells whether a struct or list above row of slot i is null: then the row means nothing.
+func (r *Reader) underNull(block []byte, i, row int) bool {
+	for i > 0 {
+		i = r.slots[i].parent
+		s := &r.slots[i]
+		if s.n.kind == list {
+			offsets := block[s.valuesAt:]
+			row = sort.Search(s.length, func(k int) bool { return int(offset(offsets, k+1)) > row })
+		}
+		if s.isNull(block, row) {
 			return true
 		}
 	}
@@ -136,7 +144,8 @@ func offset(offsets []byte, i int) int32 {
 	return int32(binary.LittleEndian.Uint32(offsets[4*i:]))
 }
 
-func (s *slot) checkFixed(block, values []byte) error {
+func (r *Reader) checkFixed(block []byte, i int, values []byte) error {
+	s := &r.slots[i]
 	switch s.n.check {
 	case float64s:
 		if hasNaN64(values) {
@@ -147,7 +156,7 @@ func (s *slot) checkFixed(block, values []byte) error {
 			canonical32(values)
 		}
 	case timeOfDay:
-		return s.each(block, func(row int) string {
+		return r.each(block, i, func(row int) string {
 			if v := int64(binary.LittleEndian.Uint64(values[8*row:])); v < 0 || v >= day {
 				return fmt.Sprintf("%d µs is not a time of day", v)
 			}
@@ -156,7 +165,7 @@ func (s *slot) checkFixed(block, values []byte) error {
 	case decimals:
 		precision := s.n.typ.(*arrow.Decimal128Type).Precision
 		bound := decimal128.GetScaleMultiplier(int(precision))
-		return s.each(block, func(row int) string {
+		return r.each(block, i, func(row int) string {
 			lo, hi := binary.LittleEndian.Uint64(values[16*row:]), int64(binary.LittleEndian.Uint64(values[16*row+8:]))
 			if v := decimal128.New(hi, lo); hi>>63 != hi || !v.Abs().Less(bound) {
 				if v.FitsInPrecision(precision) {
@@ -173,9 +182,10 @@ func (s *slot) checkFixed(block, values []byte) error {
 const day = 24 * 60 * 60 * 1_000_000 // µs
 
 // each reports the first row with a value that does not satisfy; what lies under a null is nobody's value.
-func (s *slot) each(block []byte, wrong func(row int) string) error {
+func (r *Reader) each(block []byte, i int, wrong func(row int) string) error {
+	s := &r.slots[i]
 	for row := range s.length {
-		if why := wrong(row); why != "" && !s.isNull(block, row) {
+		if why := wrong(row); why != "" && !s.isNull(block, row) && !r.underNull(block, i, row) {
 			return s.n.bad("row %d: %s", row, why)
 		}
 	}
@@ -183,7 +193,8 @@ func (s *slot) each(block []byte, wrong func(row int) string) error {
 }
 
 // checkText wants UTF-8 in every row: valid as a whole, and no row begins inside a character.
-func (s *slot) checkText(block, data []byte) error {
+func (r *Reader) checkText(block []byte, i int, data []byte) error {
+	s := &r.slots[i]
 	if ascii(data) {
 		return nil
 	}
@@ -191,7 +202,7 @@ func (s *slot) checkText(block, data []byte) error {
 	if utf8.Valid(data) && startsRunes(offsets, data) {
 		return nil
 	}
-	return s.each(block, func(row int) string {
+	return r.each(block, i, func(row int) string {
 		if !utf8.Valid(data[offset(offsets, row):offset(offsets, row+1)]) {
 			return "the text is not UTF-8"
 		}
