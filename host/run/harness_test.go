@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -114,8 +114,9 @@ func (w *world) restart() {
 	w.own = own
 	w.tables = &rowTables{store: w.store}
 	w.runner = &run.Runner{Guests: w.guests, Tables: w.tables, Heads: w.cluster, Inputs: w.inputs, Store: w.store, Node: "n1",
-		Engine:  func() host.Engine { return host.Engine{Name: "go", Version: "1"} },
-		Trouble: func(_ host.ProductID, err error) { w.trouble = append(w.trouble, err) }}
+		CommitGrace: 50 * time.Millisecond,
+		Engine:      func() host.Engine { return host.Engine{Name: "go", Version: "1"} },
+		Trouble:     func(_ host.ProductID, err error) { w.trouble = append(w.trouble, err) }}
 }
 
 func (w *world) attempt() run.Attempt {
@@ -526,7 +527,10 @@ func (s *rowStage) Write(_ context.Context, rec arrow.RecordBatch) error {
 func (s *rowStage) Finish(ctx context.Context) (run.Staged, error) {
 	var before []row
 	if s.spec.Prev != nil {
-		before = readRowsFrom(ctx, s.of.store, s.spec.Prev.Metadata)
+		var err error
+		if before, err = readRowsFrom(ctx, s.of.store, s.spec.Prev.Metadata); err != nil {
+			return run.Staged{}, err
+		}
 	}
 	s.after = merge(before, s.rows, s.spec)
 	if s.spec.Prev != nil && slices.EqualFunc(before, s.after, func(a, b row) bool { return a.String() == b.String() }) {
@@ -539,11 +543,11 @@ func (s *rowStage) Finish(ctx context.Context) (run.Staged, error) {
 	if err != nil {
 		return run.Staged{}, err
 	}
+	s.files = append(s.files, name)
 	w, err := s.of.store.Create(ctx, name)
 	if err != nil {
 		return run.Staged{}, err
 	}
-	s.files = append(s.files, name)
 	_, err = w.Write(b)
 	if err := errors.Join(err, w.Close()); err != nil {
 		return run.Staged{}, err
@@ -606,23 +610,21 @@ func (s *rowStage) Abort() {
 	}
 }
 
-func readRowsFrom(ctx context.Context, s drivers.Store, name string) []row {
+func readRowsFrom(ctx context.Context, s drivers.Store, name string) ([]row, error) {
 	f, err := s.Open(ctx, name)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
 	defer f.Close()
 	var out []row
-	if err := json.NewDecoder(f).Decode(&out); err != nil {
-		panic(err)
-	}
-	return out
+	return out, json.NewDecoder(f).Decode(&out)
 }
 
 func readRows(t *testing.T, s drivers.Store, name string) []row {
 	t.Helper()
-	if _, err := s.Open(t.Context(), name); errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("a head names %s, which is missing", name)
+	out, err := readRowsFrom(t.Context(), s, name)
+	if err != nil {
+		t.Fatalf("a head names %s: %v", name, err)
 	}
-	return readRowsFrom(t.Context(), s, name)
+	return out
 }

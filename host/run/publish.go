@@ -48,13 +48,15 @@ func (t *attempt) publish(ctx context.Context, checks []host.Check) (Result, err
 	h.Outputs, files = t.outputs()
 	h.Cursors = t.tried
 	var prev *host.StateRef
-	if t.base.head != nil {
+	if t.base.head != nil && !t.plan.rebuild {
 		prev = t.base.head.State
 	}
-	var written []string
+	var written string
 	var err error
-	h.State, written, err = t.state.write(ctx, t.r.Store, t.dir, prev, t.plan.rebuild)
-	t.files = append(t.files, written...)
+	h.State, written, err = t.state.write(ctx, t.r.Store, t.dir, prev)
+	if written != "" {
+		t.files = append(t.files, written)
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -129,8 +131,7 @@ func (t *attempt) writeHead(ctx context.Context, h *host.Head) (host.Pointer, er
 	return host.Pointer{Seq: h.Seq, Epoch: h.Epoch, Run: h.Run.ID, Hash: ref.Hash, Location: name}, nil
 }
 
-// commitGrace is how long an ended context still waits to learn the result of a commit that is under way.
-const commitGrace = 3 * time.Second
+const defaultCommitGrace = 3 * time.Second
 
 // ErrUnsettled is wrapped by the error of an attempt whose commit nobody knows the result of. Its files stay, and the next
 // attempt begins with what etcd says then.
@@ -145,7 +146,11 @@ func (t *attempt) move(ctx context.Context, next host.Pointer) error {
 	failpoint.Hit("run.before-commit")
 	commit, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })()
+	grace := t.r.CommitGrace
+	if grace == 0 {
+		grace = defaultCommitGrace
+	}
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
 	err := t.r.Heads.Commit(commit, t.a.Own, t.base.pointer, next)
 	if err == nil {
 		return nil

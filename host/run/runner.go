@@ -30,6 +30,10 @@ type Runner struct {
 	// Trouble takes what failed beside a run that succeeded: an acknowledgement, the removal of files; nil: dropped.
 	Trouble func(id host.ProductID, err error)
 
+	// CommitGrace is how long an attempt whose context has ended still waits for the result of a commit that is under way.
+	// 0: 3 s.
+	CommitGrace time.Duration
+
 	// CacheBytes bounds the guest state that is kept in memory between runs. 0: 256 MiB. State that is not there is read
 	// from its files.
 	CacheBytes int64

@@ -135,28 +135,28 @@ func (o *overlay) delete(key []byte) {
 	}
 }
 
-// write stores what the run changed, as a delta to prev or as a new base, and returns the new reference; without a
-// change it is prev. fresh says that the run began with no state, whatever prev is.
-func (o *overlay) write(ctx context.Context, s drivers.Store, dir string, prev *host.StateRef, fresh bool) (*host.StateRef, []string, error) {
-	if fresh {
-		prev = nil
-	}
+// write stores what the run changed, as a delta to prev or as a new base, and returns the new reference and the file it
+// made, "" for none; the file is named with an error too, since a part of it may be there. Without a change the
+// reference is prev.
+func (o *overlay) write(ctx context.Context, s drivers.Store, dir string, prev *host.StateRef) (*host.StateRef, string, error) {
 	if len(o.dirty) == 0 {
-		return prev, nil, nil
+		return prev, "", nil
 	}
 	if o.count == 0 {
-		return nil, nil, nil
+		return nil, "", nil
 	}
 	next := &host.StateRef{Keys: o.count, Bytes: o.bytes}
 	delta := o.delta()
 	if o.wantsBase(prev, int64(len(delta))) {
-		ref, err := o.writeBase(ctx, s, dir+"/state.base")
+		name := dir + "/state.base"
+		ref, err := o.writeBase(ctx, s, name)
 		next.Base = &ref
-		return next, []string{ref.Location}, err
+		return next, name, err
 	}
-	ref, err := writeFile(ctx, s, dir+"/state.delta", delta)
+	name := dir + "/state.delta"
+	ref, err := writeFile(ctx, s, name, delta)
 	next.Base, next.Deltas = prev.Base, append(slices.Clone(prev.Deltas), ref)
-	return next, []string{ref.Location}, err
+	return next, name, err
 }
 
 // wantsBase keeps a start from reading much more than the state is large.
