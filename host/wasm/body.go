@@ -30,6 +30,7 @@ type bodyRewriter struct {
 	frame   int32  // what a call takes of the stack budget, 0 for nothing
 	labels  []label
 	depth   int // labels open in the rewritten body
+	loops   int // loops open
 	begun   int // constructs so far
 	segment int // next to charge
 	refund  int // next to give
@@ -39,9 +40,9 @@ type bodyRewriter struct {
 
 // label is an open construct of the original body, and where it went.
 type label struct {
-	op     uint16
-	inner  int // place of its label among those of the rewritten body: for loops, the inner of the two
-	params []ValueType
+	op    uint16
+	inner int         // place of its label among those of the rewritten body: for loops, the inner of the two
+	carry []ValueType // what a branch to it takes
 }
 
 // place pairs an offset in the rewritten body with one in the original module.
@@ -61,13 +62,13 @@ func (w *bodyRewriter) rewrite(i int) []byte {
 	w.restart()
 	w.plan.make(&w.src, &w.shape, len(t.Results), w.options.everyInstruction)
 
-	w.code, w.labels, w.begun, w.segment, w.refund, w.now, w.depth = w.code[:0], w.labels[:0], 0, 0, 0, 0, 0
+	w.code, w.labels, w.begun, w.segment, w.refund, w.now, w.depth, w.loops = w.code[:0], w.labels[:0], 0, 0, 0, 0, 0, 0
 	w.direct = !w.shape.calls && !w.shape.loops && !w.shape.dynamic && w.plan.charges() == 1
 	w.frame = w.frameCharge()
 	w.declareLocals()
 	w.enter()
 	wrapped := w.shape.leaves && !(w.direct && w.frame == 0)
-	w.labels = append(w.labels, label{op: opBlock, inner: 0})
+	w.labels = append(w.labels, label{op: opBlock, inner: 0, carry: t.Results})
 	if wrapped {
 		w.code.begin(opBlock, w.blockType(nil, t.Results))
 	}
@@ -197,7 +198,7 @@ func (w *bodyRewriter) moveStack(op byte) {
 func (w *bodyRewriter) check() {
 	w.code.index(opLocalGet, w.fuel)
 	w.code.i64(0)
-	w.code.op(opI64LtS, opIf, 0x40)
+	w.code.op(opI64GeS, opIf, 0x40, opElse)
 	w.code.index(opLocalGet, w.fuel)
 	w.code.index(opCall, w.refill)
 	w.code.index(opLocalSet, w.fuel)
@@ -272,7 +273,12 @@ func (w *bodyRewriter) instruction(in *instr) {
 
 func (w *bodyRewriter) push(in *instr) {
 	w.depth++
-	w.labels = append(w.labels, label{op: in.op.code, inner: w.depth, params: in.block.Params})
+	l := label{op: in.op.code, inner: w.depth, carry: in.block.Results}
+	if l.op == opLoop {
+		l.carry = in.block.Params
+		w.loops++
+	}
+	w.labels = append(w.labels, l)
 }
 
 func (w *bodyRewriter) end() {
@@ -281,6 +287,7 @@ func (w *bodyRewriter) end() {
 	w.depth--
 	w.code.op(opEnd)
 	if l.op == opLoop {
+		w.loops--
 		w.depth--
 		w.code.op(opEnd)
 	}

@@ -42,30 +42,27 @@ func (w *bodyRewriter) branchTo(l *label, extra int) {
 	w.code.index(opLocalGet, w.fuel)
 	w.code.i64(0)
 	w.code.op(opI64GeS)
-	w.code.index(opBrIf, depth)
+	w.code.begin(opIf, w.blockType(l.carry, l.carry))
+	w.code.index(opBr, depth+1)
+	w.code.op(opEnd)
 	w.code.index(opBr, depth+1)
 }
 
+// branchIf writes a conditional branch. To a loop, with a refund, and anywhere in a loop, it becomes an if around a
+// branch. The last is for speed alone: where the edge is critical, wazero 1.12 does not fuse a br_if with the comparison before it,
+// but it does fuse an if; C's row kernel runs at 0.87 of the original that way, and at 1.05 without.
 func (w *bodyRewriter) branchIf(l *label) {
 	var back int64
 	if w.refund < len(w.plan.refunds) && w.plan.refunds[w.refund].at == w.now {
 		back = w.plan.refunds[w.refund].fuel
 		w.refund++
 	}
-	if l.op != opLoop && back == 0 {
+	if l.op != opLoop && back == 0 && (w.loops == 0 || len(l.carry) > 0) {
 		w.code.index(opBrIf, uint32(w.depth-l.inner))
 		return
 	}
-	w.code.begin(opIf, w.blockType(l.branchTypes(), l.branchTypes()))
+	w.code.begin(opIf, w.blockType(l.carry, l.carry))
 	w.spend(-back)
 	w.branchTo(l, 1)
 	w.code.op(opEnd)
-}
-
-// branchTypes are the operands of a branch that is written as an if: those of a loop. Where there is a refund there are none.
-func (l *label) branchTypes() []ValueType {
-	if l.op == opLoop {
-		return l.params
-	}
-	return nil
 }

@@ -34,15 +34,35 @@ type specValue struct {
 	Value    any
 }
 
+// specScripts are the scripts of WebAssembly 2.0.
+func specScripts(t testing.TB) []string {
+	t.Helper()
+	pattern := filepath.Join(wazeroDir(t), "internal/integration_test/spectest/v2/testdata/*.json")
+	scripts, err := filepath.Glob(pattern)
+	if err != nil || len(scripts) < 100 {
+		t.Fatalf("%d scripts at %s: %v", len(scripts), pattern, err)
+	}
+	return scripts
+}
+
+func readScript(t testing.TB, path string) []specCommand {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Commands []specCommand }
+	if err := json.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Commands
+}
+
 // TestSpecification runs the scripts of WebAssembly 2.0 in all worlds at once. What the original does in the
 // interpreter is the expectation: engines have their own tests against the specification.
 func TestSpecification(t *testing.T) {
-	dir := filepath.Join(wazeroDir(t), "internal/integration_test/spectest")
-	scripts, err := filepath.Glob(filepath.Join(dir, "v2/testdata/*.json"))
-	if err != nil || len(scripts) < 100 {
-		t.Fatalf("%d scripts in %s: %v", len(scripts), dir, err)
-	}
-	host, err := os.ReadFile(filepath.Join(dir, "testdata/spectest.wasm"))
+	scripts := specScripts(t)
+	host, err := os.ReadFile(filepath.Join(filepath.Dir(scripts[0]), "../../testdata/spectest.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,21 +124,14 @@ func (s *script) instantiate(b []byte, name string) []api.Module {
 }
 
 func (s *script) run(path string) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var file struct{ Commands []specCommand }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		s.t.Fatal(err)
-	}
-	for i, c := range file.Commands {
+	commands := readScript(s.t, path)
+	for i, c := range commands {
 		where := filepath.Base(path) + ":" + strconv.Itoa(c.Line)
 		switch c.Type {
 		case "module", "assert_unlinkable", "assert_uninstantiable":
 			name := ""
-			if next := i + 1; c.Type == "module" && next < len(file.Commands) && file.Commands[next].Type == "register" {
-				name = file.Commands[next].As
+			if next := i + 1; c.Type == "module" && next < len(commands) && commands[next].Type == "register" {
+				name = commands[next].As
 			}
 			b, err := os.ReadFile(filepath.Join(filepath.Dir(path), c.Filename))
 			if err != nil {
