@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/adp-host/adp/host"
 )
 
@@ -26,6 +28,8 @@ type Builder struct {
 	Talk io.Writer
 	// Check has the module judged by the sandbox that will run it; nil: whoever runs it will.
 	Check func(ctx context.Context, module []byte) error
+	// Infer drafts a schema from files, for inputs whose contract is not written yet; nil: it must be.
+	Infer func(ctx context.Context, uri string, options map[string]string) (*arrow.Schema, error)
 }
 
 // Compile makes the Wasm module of a product's folder and has it checked.

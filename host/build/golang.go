@@ -12,13 +12,15 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
+const goHint = "install Go 1.24 or newer: https://go.dev/dl"
+
 // compileGo compiles a Go module to a WASI reactor. The SDK joins by a workspace of its own, so that a requirement of any
 // version of it, which no proxy has, is met.
 func (b *Builder) compileGo(ctx context.Context, dir string) ([]byte, error) {
 	if b.GoSDK == nil {
 		return nil, host.Errorf(host.CodeBuildToolchain, "this adp carries no Go SDK")
 	}
-	gotool, err := b.tool("go", "install Go 1.24 or newer: https://go.dev/dl")
+	gotool, err := b.tool("go", goHint)
 	if err != nil {
 		return nil, err
 	}

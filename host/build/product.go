@@ -22,7 +22,8 @@ type Resolver func(ctx context.Context, u manifest.Upstream) ([]byte, error)
 const testFolder = "testdata"
 
 // Product builds the artifact of a product's folder: documents checked and completed, upstream contracts copied in and
-// pinned in adp.lock, code compiled and judged. Ids and versions that were missing are written into the documents.
+// pinned in adp.lock, code compiled and judged. What people would hate to write is written into the folder: ids and
+// versions, drafts of the contracts of files, adp.lock. A folder that says all of that already is left as it is.
 func (b *Builder) Product(ctx context.Context, dir string, resolve Resolver) (registry.Artifact, error) {
 	bundle, p, err := b.Documents(ctx, dir, resolve)
 	if err != nil {
@@ -41,6 +42,9 @@ func (b *Builder) Product(ctx context.Context, dir string, resolve Resolver) (re
 
 // Documents checks, completes and compiles the documents of a product's folder without building its code.
 func (b *Builder) Documents(ctx context.Context, dir string, resolve Resolver) (*manifest.Bundle, *host.Product, error) {
+	if err := b.draft(ctx, dir); err != nil {
+		return nil, nil, err
+	}
 	bundle, err := manifest.LoadProduct(os.DirFS(dir))
 	if err != nil {
 		return nil, nil, within(dir, err)
