@@ -75,11 +75,12 @@ func (c *csvReader) quotedRow() error {
 		w := c.in.window()
 		n, broken, more := c.parse(w)
 		if more {
+			end := c.in.end
 			grown, err := c.in.fill()
 			if err != nil {
 				return err
 			}
-			if grown {
+			if grown || c.in.end != end { // that nothing follows is news, too
 				continue
 			}
 			broken = "a quoted value does not end"

@@ -120,8 +120,11 @@ func trimCR(b []byte) []byte {
 
 // skipBOM skips the byte order mark of UTF-8 and refuses text of another encoding that can be told by its mark.
 func (in *input) skipBOM() error {
-	if _, err := in.fill(); err != nil {
-		return err
+	for more := true; more && in.to-in.from < 3; { // a decompressor may give a byte at a time
+		var err error
+		if more, err = in.fill(); err != nil {
+			return err
+		}
 	}
 	w := in.window()
 	switch {
