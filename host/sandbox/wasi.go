@@ -115,14 +115,15 @@ func (i *Instance) clockResGet(stack []uint64) {
 
 // randomGet is random_get(buf i32, len i32). Runtimes ask for a few bytes; whoever wants more asks again.
 func (i *Instance) randomGet(stack []uint64) {
-	switch i.fillRandom(i.wasiRandom, stack[0], stack[1]) {
-	case abi.OK:
-		stack[0] = abi.WASISuccess
-	case abi.TooLarge:
-		stack[0] = abi.WASIInvalid
-	default:
+	if _, ok := i.view(stack[0], stack[1]); !ok {
 		stack[0] = abi.WASIFault
+		return
 	}
+	if i.fillRandom(i.wasiRandom, stack[0], stack[1]) != abi.OK {
+		stack[0] = abi.WASIInvalid
+		return
+	}
+	stack[0] = abi.WASISuccess
 }
 
 // maxVectors bounds the pieces of one write, as IOV_MAX does.
