@@ -79,6 +79,23 @@ func (s *Server) find(c echo.Context, id host.ProductID) (host.ProductStatus, er
 	return s.cfg.Catalogue.Product(c.Request().Context(), id)
 }
 
+// showContract answers GET /api/v1/products/{domain}/{product}/contracts/{port}: the document itself, for people and for
+// builds of what reads the port.
+func (s *Server) showContract(c echo.Context) error {
+	id, port := s.pathID(c), c.Param("port")
+	if err := s.allow(c, policy.ActionFind, policy.Resource{Product: id, Port: port}); err != nil {
+		return err
+	}
+	b, err := s.cfg.Contract(c.Request().Context(), id, port)
+	if err != nil {
+		return err
+	}
+	if c.Request().Method == http.MethodHead {
+		b = nil
+	}
+	return c.Blob(http.StatusOK, "application/yaml", b)
+}
+
 // listRejected answers GET /api/v1/products/{domain}/{product}/quarantine. Rejected rows are rows: reading them is
 // decided like reading data.
 func (s *Server) listRejected(c echo.Context) error {

@@ -65,6 +65,9 @@ func TestClient(t *testing.T) {
 	if st, err := c.Upload(ctx, strings.NewReader("tar"), map[string]string{"a": "file:/x y&z"}); err != nil || st.Product != "strikes" || m.sources["a"] != "file:/x y&z" {
 		t.Errorf("%+v %v %v", st, err, m.sources)
 	}
+	if doc, err := c.Contract(ctx, address(t, "safety/strikes/strikes")); err != nil || string(doc) != "kind: DataContract\n" {
+		t.Errorf("%s %v", doc, err)
+	}
 	for cmd, did := range map[client.Command]string{
 		{Verb: "pause"}: "pause", {Verb: "resume"}: "resume", {Verb: "trigger", Rebuild: true}: "trigger(true)", {Verb: "rollback", To: 2}: "rollback(2)",
 		{Verb: "release"}: "release", {Verb: "skip"}: "skip",

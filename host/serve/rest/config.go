@@ -22,6 +22,8 @@ type Config struct {
 	Tables    Tables
 	Identity  Identity
 	Decider   Decider
+	// Contract gives the contract document of an output port, ODCS in YAML as its team wrote it.
+	Contract func(ctx context.Context, id host.ProductID, port string) ([]byte, error)
 	// Search keeps the products that fit a text, best first; all of them for "".
 	Search func(products []host.ProductStatus, text string) []host.ProductStatus
 
@@ -50,7 +52,7 @@ func (c *Config) validate() error {
 	for name, missing := range map[string]bool{
 		"Catalogue": c.Catalogue == nil, "Runs": c.Runs == nil, "Control": c.Control == nil, "Publisher": c.Publisher == nil,
 		"Tables": c.Tables == nil, "Identity": c.Identity == nil, "Decider": c.Decider == nil, "CacheDir": c.CacheDir == "",
-		"Search": c.Search == nil,
+		"Search": c.Search == nil, "Contract": c.Contract == nil,
 	} {
 		if missing {
 			return host.Errorf(host.CodeNodeSetup, "rest.Config.%s is not set", name)

@@ -328,7 +328,7 @@ func TestOneDecision(t *testing.T) {
 	}
 	m.policy = policy.Local(policy.Options{})
 	for _, path := range []string{strikes + ".csv", strikes + "/changes", "/d/safety/none", "/d/safety/strikes?limit=1", "/api/v1/products",
-		"/api/v1/products/safety/strikes", "/api/v1/products/safety/strikes/quarantine", "/api/v1/runs", "/api/v1/runs?product=safety/strikes", "/metrics"} {
+		"/api/v1/products/safety/strikes", "/api/v1/products/safety/strikes/quarantine", "/api/v1/products/safety/strikes/contracts/strikes", "/api/v1/runs", "/api/v1/runs?product=safety/strikes", "/metrics"} {
 		a := get(t, url+path)
 		if a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") == "" || bytes.Contains(a.body, []byte("KSEA")) {
 			t.Errorf("%s without a token: %d %s", path, a.StatusCode, a.body)

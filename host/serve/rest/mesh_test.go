@@ -399,6 +399,13 @@ func (m *mesh) asked() []policy.Request {
 	return out
 }
 
+func (m *mesh) contract(ctx context.Context, id host.ProductID, port string) ([]byte, error) {
+	if m.ports[id.Domain+"/"+id.Name+"/"+port] == nil {
+		return nil, host.Errorf(host.CodeAccessUnknown, "no port %q", port)
+	}
+	return []byte("kind: DataContract\n"), nil
+}
+
 // byName is a search that knows names only.
 func byName(products []host.ProductStatus, text string) []host.ProductStatus {
 	out := []host.ProductStatus{}
@@ -412,7 +419,7 @@ func byName(products []host.ProductStatus, text string) []host.ProductStatus {
 
 // config is a server over the mesh.
 func (m *mesh) config(t *testing.T) Config {
-	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName,
+	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName, Contract: m.contract,
 		Identity: OwnerToken{Token: testToken, Tenant: host.LocalTenant}, MaxUpload: 1 << 20}
 }
 

@@ -135,6 +135,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{"/api/v1/products", "POST /api/v1/products?source=strikes=file:/data/strikes", "", 201},
 		{"/api/v1/products/{domain}/{product}", "GET /api/v1/products/safety/strikes", "", 200},
 		{"/api/v1/products/{domain}/{product}", "GET /api/v1/products/safety/none", "", 404},
+		{"/api/v1/products/{domain}/{product}/contracts/{port}", "GET /api/v1/products/safety/strikes/contracts/strikes", "", 200},
+		{"/api/v1/products/{domain}/{product}/contracts/{port}", "GET /api/v1/products/safety/strikes/contracts/none", "", 404},
 		{"/api/v1/products/{domain}/{product}/{verb}", "POST /api/v1/products/safety/strikes/trigger", "", 200},
 		{"/api/v1/products/{domain}/{product}/{verb}", "POST /api/v1/products/safety/strikes/rollback", "", 400},
 		{"/api/v1/products/{domain}/{product}/quarantine", "GET /api/v1/products/safety/strikes/quarantine", "", 200},

@@ -62,6 +62,7 @@ func (s *Server) routes() {
 	read("/api/v1/products/:domain/:product", s.showProduct)
 	s.echo.POST("/api/v1/products/:domain/:product/:verb", s.control)
 	read("/api/v1/products/:domain/:product/quarantine", s.listRejected)
+	read("/api/v1/products/:domain/:product/contracts/:port", s.showContract)
 	read("/api/v1/runs", s.listRuns)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/adp-host/adp/host"
@@ -51,6 +52,16 @@ func (c *Client) Upload(ctx context.Context, artifact io.Reader, sources map[str
 	}
 	var out host.ProductStatus
 	return out, c.post(ctx, "/api/v1/products", q, "application/x-tar", artifact, &out)
+}
+
+// Contract is the contract document of an output port, ODCS in YAML.
+func (c *Client) Contract(ctx context.Context, a host.Address) ([]byte, error) {
+	res, err := c.request(ctx, http.MethodGet, productPath(a, "/contracts/"+url.PathEscape(a.Port)), nil, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	return io.ReadAll(io.LimitReader(res.Body, maxProblem))
 }
 
 // Command is what control tells a product. The settings go with their verbs only.
