@@ -9,11 +9,16 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// Lock pins what a build used beside the product's own files, in the file adp.lock. Nothing in it depends on the machine.
+// Lock pins what a build used beside the product's own files, in the file adp.lock: two builds with equal
+// locks and equal sources are equal.
 type Lock struct {
 	Version int `yaml:"version"` // of this form: 1
 	// Contracts are the digests of the upstream contracts that inputs were built against, by input.
 	Contracts map[string]host.Digest `yaml:"contracts,omitempty"`
+	// Toolchain is what compiled the module, in the toolchain's own words.
+	Toolchain string      `yaml:"toolchain,omitempty"`
+	SDK       string      `yaml:"sdk,omitempty"` // digest of the guest SDK's sources
+	Module    host.Digest `yaml:"module,omitempty"`
 }
 
 const lockHeader = "# Written by adp build: what the last build used. Commit it.\n"

@@ -19,6 +19,8 @@ type loaded struct {
 
 // apply takes up a registration: it claims a new product and starts its owner, or hands a changed spec to the owner.
 func (n *Node) apply(ctx context.Context, s host.Spec) error {
+	n.applying.Lock() // the watch tells of a registration that Register takes up itself
+	defer n.applying.Unlock()
 	p, l, err := n.load(ctx, s)
 	if err != nil {
 		return err

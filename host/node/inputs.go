@@ -13,7 +13,6 @@ import (
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
 	"github.com/adp-host/adp/host/policy"
-	"github.com/adp-host/adp/host/run"
 )
 
 // inputs reads what a product consumes: other products through their heads and tables, everything else through the

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
@@ -77,6 +76,7 @@ type Node struct {
 	heads       *headCache
 	slots       slots
 	failures    *failures
+	applying    sync.Mutex // a product is taken up once
 	registering sync.Mutex // one registration at a time: cycles are judged against what is there
 	metrics     *metrics
 
