@@ -14,10 +14,12 @@ type frame struct {
 	outgoing int64
 	selects  int64 // without a type of their own
 	vectors  bool
+	builtins bool
 }
 
 const (
-	frameBase   = 64
+	frameBase   = 128
+	builtinBase = 256 // registers saved around an engine's own function: growing, copying, filling
 	scalarSlot  = 8
 	vectorSlot  = 16
 	frameDepths = 1_900 // frames in a whole stack budget: an interpreter stops at 2,000, host calls included
@@ -48,6 +50,7 @@ func (f *frame) begin(m *Module, locals []ValueType) {
 // define counts what one instruction defines.
 func (f *frame) define(in *instr) {
 	f.now++
+	f.builtins = f.builtins || in.op.dynamic || in.op.imm[0] == immTable
 	if in.op.typed {
 		n := slots(in.op.results)
 		f.slots += n
@@ -92,6 +95,9 @@ func (f *frame) join(began int, carried []ValueType) {
 // bytes is the bound.
 func (f *frame) bytes() int64 {
 	n := frameBase + f.slots + f.outgoing + f.selects*scalarSlot
+	if f.builtins {
+		n += builtinBase
+	}
 	if f.vectors {
 		n += f.selects * (vectorSlot - scalarSlot)
 	}
