@@ -29,7 +29,6 @@ type attempt struct {
 	tried   map[string]host.Cursor // how far it has read
 
 	guest      Guest
-	guestTime  guestTime
 	calls      *calls
 	bindings   []*arrow.Schema
 	ports      []*port
@@ -50,7 +49,6 @@ func (r *Runner) newAttempt(a Attempt, b base, m *memo, p plan) *attempt {
 	t := &attempt{r: r, a: a, base: b, memo: m, plan: p, dir: dir,
 		record:     host.RunRecord{ID: id, Reason: p.reason, Node: r.Node, Started: r.now()},
 		tried:      map[string]host.Cursor{},
-		guestTime:  guestTime{deadline: a.Product.Limits.WithDefaults().Deadline},
 		quarantine: &quarantine{store: r.Store, name: dir + "/quarantine.ndjson"},
 		outbox:     &frames{store: r.Store, name: dir + "/outbox"},
 		recorded:   &frames{store: r.Store, name: dir + "/recorded"},
@@ -80,7 +78,7 @@ func (t *attempt) work(ctx context.Context) error {
 		return err
 	}
 	failpoint.Hit("run.after-read")
-	if err := t.guestTime.call(ctx, t.guest.Flush); err != nil {
+	if err := t.guest.Flush(ctx); err != nil {
 		return err
 	}
 	failpoint.Hit("run.after-guest")
@@ -115,7 +113,7 @@ func (t *attempt) begin(ctx context.Context) error {
 	if t.guest, err = t.r.Guests.Start(ctx, spec, t.calls); err != nil {
 		return err
 	}
-	return t.guestTime.call(ctx, t.guest.Open)
+	return t.guest.Open(ctx)
 }
 
 // guestSpec says what the guest gets to see.
@@ -207,17 +205,24 @@ func (t *attempt) dropPorts(keepFiles bool) {
 
 // removeFiles deletes what the attempt wrote itself. What cannot be removed is an orphan, which harms nobody.
 func (t *attempt) removeFiles() error {
-	for _, f := range []*file{t.quarantine.f, t.outbox.f, t.recorded.f} {
-		if f != nil {
-			_, _ = f.close() // may be closed already
-			t.files = append(t.files, f.name)
-		}
-	}
+	t.files = append(t.files, discard(t.quarantine.f, t.outbox.f, t.recorded.f)...)
 	var errs []error
 	for _, name := range t.files {
 		errs = append(errs, t.r.Store.Remove(context.Background(), name))
 	}
+	t.files = nil
 	return errors.Join(errs...)
+}
+
+// discard closes files that are not wanted and names them. Closing again does no harm.
+func discard(files ...*file) (names []string) {
+	for _, f := range files {
+		if f != nil {
+			_, _ = f.close()
+			names = append(names, f.name)
+		}
+	}
+	return names
 }
 
 func (r *Runner) trouble(id host.ProductID, err error) {

@@ -1,12 +1,11 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"time"
+	"maps"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -20,17 +19,15 @@ type calls struct {
 	current *drivers.Batch // that Process is working on; nil otherwise
 	reads   int64          // driver reads and decisions so far
 	writes  int64          // outbox entries so far
+	decided map[string][]byte
 }
 
-// Emit hands rows to their port, whose goroutine checks and stages them. A port that is busy holds the guest up, and
-// that time is not the guest's.
+// Emit hands rows to their port, whose goroutine checks and stages them.
 func (c *calls) Emit(ctx context.Context, port int, rec arrow.RecordBatch) error {
 	if port < 0 || port >= len(c.t.ports) {
 		return host.Errorf(host.CodeGuestBatch, "there is no output port %d", port)
 	}
 	c.t.record.RowsOut += rec.NumRows()
-	began := time.Now()
-	defer func() { c.t.guestTime.excuse(time.Since(began)) }()
 	return c.t.ports[port].emit(ctx, rec, c.current)
 }
 
@@ -59,11 +56,9 @@ func (c *calls) StateScan(prefix, after []byte, yield func(key, value []byte) bo
 	now.scan(string(prefix), string(after), func(key string, value []byte) bool { return yield([]byte(key), value) })
 }
 
-// bindingRequest is what a guest may ask of a binding when it opens it. What the documents set goes before what it asks.
-type bindingRequest struct {
-	Cursor  json.RawMessage   `json:"cursor,omitempty"`
-	Options map[string]string `json:"options,omitempty"`
-}
+// optionRequest is the option by which a driver gets what the guest asked for when it opened a binding. Drivers that do
+// not take requests refuse it as an option they do not know.
+const optionRequest = "request"
 
 // DriverOpen reads a declared binding. Everything that is read is recorded for a replay.
 func (c *calls) DriverOpen(ctx context.Context, binding int, request []byte) (drivers.Reader, error) {
@@ -71,35 +66,26 @@ func (c *calls) DriverOpen(ctx context.Context, binding int, request []byte) (dr
 	if err != nil {
 		return nil, err
 	}
-	var asked bindingRequest
-	if len(bytes.TrimSpace(request)) > 0 {
-		dec := json.NewDecoder(bytes.NewReader(request))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&asked); err != nil {
-			return nil, host.Errorf(host.CodeGuestCallLimit, "binding %s: the request is not {cursor, options}: %w", b.Name, err)
-		}
-	}
-	options := map[string]string{}
-	for _, from := range []map[string]string{asked.Options, b.Options} {
-		for k, v := range from {
-			options[k] = v
-		}
-	}
 	if c.t.r.Sources == nil {
 		return nil, host.Errorf(host.CodeDriverUnknown, "binding %s: this node offers no drivers to guests", b.Name)
 	}
+	options := map[string]string{}
+	maps.Copy(options, b.Options)
+	if len(request) > 0 {
+		options[optionRequest] = string(request)
+	}
 	reader, err := c.t.r.Sources.Open(ctx, c.t.a.Product.ID, b.Name, drivers.Request{URI: b.URI, Schema: c.t.bindings[binding],
-		Mode: drivers.Snapshot, Cursor: asked.Cursor, Options: options})
+		Mode: drivers.Snapshot, Options: options})
 	if err != nil {
 		return nil, err
 	}
 	c.reads++
 	rec := &recordingReader{Reader: reader, t: c.t, call: c.reads, binding: b.Name}
 	shown := Frame{Kind: FrameRead, Call: rec.call, Binding: b.Name}
-	if shown.Request, err = json.Marshal(asked); err == nil {
-		err = c.t.recorded.add(ctx, shown)
+	if len(request) > 0 {
+		shown.Request = asJSON(request)
 	}
-	if err != nil {
+	if err := c.t.recorded.add(ctx, shown); err != nil {
 		return nil, errors.Join(err, reader.Close())
 	}
 	return rec, nil
@@ -161,8 +147,12 @@ func (c *calls) DriverWrite(ctx context.Context, binding int, rec arrow.RecordBa
 	return c.t.outbox.add(ctx, Frame{Kind: FrameWrite, Ordinal: c.writes, Binding: b.Name, Record: rec})
 }
 
-// Decide answers a policy question and records the answer. Without a Decider everything is denied.
+// Decide answers a policy question and records the answer. Equal questions have equal answers within a run. Without a
+// Decider everything is denied.
 func (c *calls) Decide(ctx context.Context, request []byte) ([]byte, error) {
+	if known, ok := c.decided[string(request)]; ok {
+		return known, nil
+	}
 	answer := []byte(`{"allow":false,"reason":"no policy is set up"}`)
 	if c.t.r.Decider != nil {
 		var err error
@@ -170,6 +160,10 @@ func (c *calls) Decide(ctx context.Context, request []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if c.decided == nil {
+		c.decided = map[string][]byte{}
+	}
+	c.decided[string(request)] = answer
 	c.reads++
 	return answer, c.t.recorded.add(ctx, Frame{Kind: FrameDecide, Call: c.reads, Request: asJSON(request), Answer: asJSON(answer)})
 }

@@ -66,7 +66,7 @@ func (w *frames) add(ctx context.Context, fr Frame) error {
 			return err
 		}
 	}
-	header, err := host.CanonicalJSON(fr)
+	header, err := json.Marshal(fr)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/util"
 
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
@@ -21,6 +23,8 @@ type port struct {
 	quarantine *quarantine
 
 	in      chan emitted
+	queued  atomic.Int64  // bytes emitted that are not staged yet
+	room    chan struct{} // capacity 1: something has been staged
 	stopped chan struct{} // closed when the goroutine has ended
 	err     error         // why it ended early; read after stopped
 
@@ -33,15 +37,21 @@ type port struct {
 // emitted is a batch that the guest emitted, and the input batch it was working on, for the origin of its rows.
 type emitted struct {
 	rec  arrow.RecordBatch
+	size int64
 	from *drivers.Batch
 }
 
-// emitAhead is how many batches wait for a port before the guest does.
-const emitAhead = 2
+// A guest that emits faster than its rows can be checked and stored is held up between two calls, where that costs it
+// no time; within a call only when it emits very much.
+const (
+	emitAhead   = 8 << 20   // bytes that may wait while the next batch is handed over
+	emitMost    = 128 << 20 // bytes that one call may emit before it has to wait
+	emitBatches = 1024      // batches that may wait at all
+)
 
 // startPort lets a goroutine work for the port until finish or abandon. It ends early when ctx does.
 func startPort(ctx context.Context, o *host.Output, s Stage, c *quality.Checker, q *quarantine) *port {
-	p := &port{output: o, stage: s, checker: c, quarantine: q, in: make(chan emitted, emitAhead), stopped: make(chan struct{}),
+	p := &port{output: o, stage: s, checker: c, quarantine: q, in: make(chan emitted, emitBatches), room: make(chan struct{}, 1), stopped: make(chan struct{}),
 		broken: map[string][]host.RejectedRow{}}
 	go func() {
 		defer close(p.stopped)
@@ -54,26 +64,49 @@ func startPort(ctx context.Context, o *host.Output, s Stage, c *quality.Checker,
 
 // emit queues a batch. It retains what it keeps.
 func (p *port) emit(ctx context.Context, rec arrow.RecordBatch, from *drivers.Batch) error {
-	e := emitted{rec: rec}
+	if err := p.await(ctx, emitMost); err != nil {
+		return err
+	}
+	e := emitted{rec: rec, size: util.TotalRecordSize(rec)}
 	rec.Retain()
 	if from != nil && from.Origin != "" && len(p.output.Rules) > 0 {
 		f := *from
 		f.Record.Retain()
 		e.from = &f
 	}
+	p.queued.Add(e.size)
 	select {
 	case p.in <- e:
 		return nil
 	case <-p.stopped:
 		e.release()
-		if p.err == nil {
-			return fmt.Errorf("port %s has been finished", p.output.Name)
-		}
-		return p.err
+		return p.ended()
 	case <-ctx.Done():
 		e.release()
 		return context.Cause(ctx)
 	}
+}
+
+// await returns when at most so many bytes wait to be staged.
+func (p *port) await(ctx context.Context, bytes int64) error {
+	for p.queued.Load() > bytes {
+		select {
+		case <-p.room:
+		case <-p.stopped:
+			return p.ended()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// ended says why the port takes no more. The goroutine must have ended.
+func (p *port) ended() error {
+	if p.err == nil {
+		return fmt.Errorf("port %s has been finished", p.output.Name)
+	}
+	return p.err
 }
 
 func (e emitted) release() {
@@ -120,6 +153,11 @@ func (p *port) work(ctx context.Context) error {
 			}
 			if err := p.accept(ctx, e); err != nil {
 				return err
+			}
+			p.queued.Add(-e.size)
+			select {
+			case p.room <- struct{}{}:
+			default:
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -27,6 +27,10 @@ func (t *attempt) hold(ctx context.Context, checks []host.Check) (Result, error)
 		return Result{}, err
 	}
 	t.dropPorts(false)
+	for _, name := range discard(t.outbox.f, t.recorded.f) { // effects of a run that did not happen
+		t.r.trouble(t.a.Product.ID, t.r.Store.Remove(ctx, name))
+	}
+	t.outbox.f, t.recorded.f = nil, nil
 	h := t.newHead(host.Held, checks)
 	h.Outputs, h.Cursors, h.Tried = t.base.unchangedOutputs(), map[string]host.Cursor{}, t.tried
 	after := keys{}

@@ -3,8 +3,10 @@ package run
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/adp-host/adp/drivers"
@@ -76,24 +78,34 @@ func (q *quarantine) close() (*host.FileRef, error) {
 	return &ref, err
 }
 
-// fit cuts a row to the size that is kept: long texts first, then whole columns.
+// fit cuts a row to the size that is kept: long texts first, then as many columns as there is room for, the short ones
+// before the long ones.
 func fit(r host.RejectedRow) host.RejectedRow {
+	const textBytes = 256
 	r.Raw = shorten(r.Raw, maxRowBytes)
-	for _, keep := range []int{256, 64, 16, 0} {
-		if b, err := json.Marshal(r.Row); err == nil && len(b) <= maxRowBytes {
-			return r
+	if b, err := json.Marshal(r.Row); err == nil && len(b) <= maxRowBytes {
+		return r
+	}
+	type column struct {
+		name  string
+		value any
+		size  int
+	}
+	var columns []column
+	for name, v := range r.Row {
+		if s, ok := v.(string); ok && len(s) > textBytes {
+			v = shorten(s, textBytes) + "…"
 		}
-		small := make(map[string]any, len(r.Row))
-		for name, v := range r.Row {
-			b, err := json.Marshal(v)
-			switch s, text := v.(string); {
-			case err == nil && len(b) <= keep:
-				small[name] = v
-			case text && keep > 0:
-				small[name] = shorten(s, keep) + "…"
-			}
+		b, err := json.Marshal(map[string]any{name: v})
+		if err == nil {
+			columns = append(columns, column{name, v, len(b)})
 		}
-		r.Row = small
+	}
+	slices.SortFunc(columns, func(a, b column) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
+	r.Row = map[string]any{}
+	for room := maxRowBytes; len(columns) > 0 && columns[0].size <= room; columns = columns[1:] {
+		r.Row[columns[0].name] = columns[0].value
+		room -= columns[0].size
 	}
 	return r
 }

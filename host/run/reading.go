@@ -151,7 +151,15 @@ func (t *attempt) process(ctx context.Context, input int, b drivers.Batch) error
 	defer b.Record.Release()
 	t.calls.current = &b
 	defer func() { t.calls.current = nil }()
-	return t.guestTime.call(ctx, func(ctx context.Context) error { return t.guest.Process(ctx, input, b.Record) })
+	if err := t.guest.Process(ctx, input, b.Record); err != nil {
+		return err
+	}
+	for _, p := range t.ports {
+		if err := p.await(ctx, emitAhead); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // slicedBatch is a part of a batch, its lines with it. The caller releases it.

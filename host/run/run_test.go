@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/drivers"
@@ -408,14 +407,6 @@ func TestGuestErrors(t *testing.T) {
 	if res.State != host.RunFailed || res.Run.Fuel != 1 || w.head() != nil || len(w.files()) != 0 || w.tables.aborted != 1 {
 		t.Fatalf("%+v, files %v, aborted %d", res, w.files(), w.tables.aborted)
 	}
-}
-
-func TestDeadlineIsTheGuests(t *testing.T) {
-	w := newWorld(t, host.Append, logic{process: func(g *goGuest, _ int, _ []row) error { <-g.ctx.Done(); return g.ctx.Err() }})
-	w.product.Limits.Deadline = 20 * time.Millisecond
-	w.inputs.add("in", text(1, "a"))
-	_, err := w.runner.Execute(t.Context(), w.attempt())
-	wantCode(t, err, host.CodeGuestDeadline)
 }
 
 func TestCancelledRunLeavesNothing(t *testing.T) {
