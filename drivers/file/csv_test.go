@@ -14,7 +14,7 @@ import (
 // rowsOf renders all rows of a text, one a line: line number, values with ' around quoted ones, or ! and the reason.
 func rowsOf(t testing.TB, r io.Reader, c csvReader) string {
 	t.Helper()
-	c.in = newInput(r)
+	c.in = newInput(r, 0)
 	if err := c.in.skipBOM(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func FuzzCSVReader(f *testing.F) {
 			r = iotest.HalfReader(iotest.OneByteReader(r))
 		}
 		c := rfc
-		c.in = newInput(r)
+		c.in = newInput(r, 0)
 		lines, at := bytes.Split(text, []byte("\n")), int64(0)
 		for {
 			row, err := c.next()
@@ -162,7 +162,7 @@ func agree(t *testing.T, text []byte) {
 		return
 	}
 	c := rfc
-	c.in = newInput(bytes.NewReader(text))
+	c.in = newInput(bytes.NewReader(text), int64(len(text)))
 	var got [][]string
 	for {
 		row, err := c.next()

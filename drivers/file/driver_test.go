@@ -31,7 +31,7 @@ func newDriver(t testing.TB) *Driver {
 }
 
 // clock gives files times that have rested, each another.
-var clock = time.Now().Add(-time.Hour)
+var clock = time.Now().Add(-2 * time.Hour)
 
 // write puts a complete file: written under a hidden name, rested, renamed.
 func write(t testing.TB, path string, content []byte) {
@@ -43,7 +43,7 @@ func write(t testing.TB, path string, content []byte) {
 	if err := os.WriteFile(tmp, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	clock = clock.Add(time.Second)
+	clock = clock.Add(20 * time.Millisecond)
 	if err := os.Chtimes(tmp, clock, clock); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (h *hasher) sum() contentHash { return h.h.Sum128().Bytes() }
 // hashFile hashes size bytes of a file without moving its position.
 func hashFile(ctx context.Context, f *os.File, size int64) (contentHash, error) {
 	h := newHasher()
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, min(1<<20, size))
 	for h.n < size {
 		if err := ctx.Err(); err != nil {
 			return contentHash{}, err

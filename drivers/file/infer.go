@@ -80,7 +80,7 @@ func (g *guess) file(ctx context.Context, l *listing, e entry, o *options, d *Dr
 	if format.kind == FormatParquet {
 		return g.parquet(f, e, d)
 	}
-	in, closer, err := openText(f, format)
+	in, closer, err := openText(f, e, format)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func scanNDJSON(t testing.TB, text []byte, schema *arrow.Schema, options map[str
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newNDJSONScan(newInput(bytes.NewReader(text)), io.NopCloser(nil), "x.ndjson", schema, &o)
+	s, err := newNDJSONScan(newInput(bytes.NewReader(text), int64(len(text))), io.NopCloser(nil), "x.ndjson", schema, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ const (
 	maxRaw = 4 << 10
 	// readSize is how much is read from a file at once.
 	readSize = 256 << 10
+	// minRead is how much room a read must have: small files get small windows.
+	minRead = 512
 )
 
 // input is the text of a file with the window that is in memory. Positions before the window are forgotten.
@@ -28,8 +30,10 @@ type input struct {
 	max  int   // the window grows to at least this
 }
 
-func newInput(r io.Reader) *input {
-	return &input{r: r, buf: make([]byte, 2*readSize), line: 1, max: maxRow + readSize}
+// newInput begins to read text of about the given size.
+func newInput(r io.Reader, size int64) *input {
+	buf := make([]byte, min(2*readSize, max(size, 0)+minRead))
+	return &input{r: r, buf: buf, line: 1, max: maxRow + readSize}
 }
 
 // window is what can be looked at; it is valid until fill or skip.
@@ -40,10 +44,10 @@ func (in *input) fill() (bool, error) {
 	if in.end || in.to-in.from >= in.max {
 		return false, nil
 	}
-	if len(in.buf)-in.to < readSize {
+	if room := min(readSize, len(in.buf)/2); len(in.buf)-in.to < room {
 		n := in.to - in.from
-		if len(in.buf)-n < readSize || n > len(in.buf)/2 {
-			grown := make([]byte, 2*len(in.buf))
+		if len(in.buf)-n < room || n > len(in.buf)/2 {
+			grown := make([]byte, max(2*len(in.buf), 2*minRead))
 			copy(grown, in.window())
 			in.buf = grown
 		} else {

@@ -189,15 +189,12 @@ func (r *reader) file(ctx context.Context, e entry) (hash contentHash, err error
 	if st, err := f.Stat(); err != nil || !e.sameAs(st) {
 		return hash, moving(e.name)
 	}
-	hashing, stop := context.WithCancel(ctx)
-	defer stop()
-	content := hashAside(hashing, f, e.size)
-	if err = r.scan(ctx, f, e); err != nil {
-		stop()
-	}
-	hash, hashErr := content()
-	if st, serr := f.Stat(); serr != nil || !e.sameAs(st) || r.l.moved(e) || hashErr == io.ErrUnexpectedEOF {
+	hash, hashErr, err := r.content(ctx, f, e)
+	if st, serr := f.Stat(); serr != nil || !e.sameAs(st) || r.l.moved(e) {
 		// Whatever was read or went wrong: it was not one version of the file.
+		return hash, moving(e.name)
+	}
+	if err == nil && hashErr == io.ErrUnexpectedEOF {
 		return hash, moving(e.name)
 	}
 	if err == nil {
@@ -207,6 +204,26 @@ func (r *reader) file(ctx context.Context, e entry) (hash contentHash, err error
 		r.d.hashes.put(r.l.root.Name(), e, hash)
 	}
 	return hash, err
+}
+
+// content delivers the rows of a file and hashes its bytes: those of text as they pass, those of Parquet, which is
+// read in pieces, beside the reading.
+func (r *reader) content(ctx context.Context, f *os.File, e entry) (hash contentHash, hashErr, err error) {
+	if r.s.opts.formatOf(e.name).kind != FormatParquet {
+		h := newHasher()
+		if err = r.scan(ctx, f, io.TeeReader(f, h), e); h.n != e.size {
+			hashErr = io.ErrUnexpectedEOF
+		}
+		return h.sum(), hashErr, err
+	}
+	hashing, stop := context.WithCancel(ctx)
+	defer stop()
+	sum := hashAside(hashing, f, e.size)
+	if err = r.scan(ctx, f, nil, e); err != nil {
+		stop()
+	}
+	hash, hashErr = sum()
+	return hash, hashErr, err
 }
 
 // hashAside hashes a file while it is read by somebody else. The result must be waited for.
@@ -223,8 +240,8 @@ func hashAside(ctx context.Context, f *os.File, size int64) func() (contentHash,
 	return func() (contentHash, error) { s := <-done; return s.h, s.err }
 }
 
-func (r *reader) scan(ctx context.Context, f *os.File, e entry) error {
-	scan, err := openScan(f, e, r.req.Schema, &r.s.opts, r.d.cfg.Allocator)
+func (r *reader) scan(ctx context.Context, f *os.File, text io.Reader, e entry) error {
+	scan, err := openScan(f, text, e, r.req.Schema, &r.s.opts, r.d.cfg.Allocator)
 	if err != nil {
 		return err
 	}
@@ -243,8 +260,8 @@ func (r *reader) scan(ctx context.Context, f *os.File, e entry) error {
 	}
 }
 
-// openScan begins to read a file in its format. f stays the caller's.
-func openScan(f *os.File, e entry, schema *arrow.Schema, o *options, mem memory.Allocator) (fileScan, error) {
+// openScan begins to read a file in its format: Parquet from f, text from the other. f stays the caller's.
+func openScan(f *os.File, text io.Reader, e entry, schema *arrow.Schema, o *options, mem memory.Allocator) (fileScan, error) {
 	format := o.formatOf(e.name)
 	if format.kind == FormatParquet {
 		if format.gzip {
@@ -252,7 +269,7 @@ func openScan(f *os.File, e entry, schema *arrow.Schema, o *options, mem memory.
 		}
 		return newParquetScan(f, e, schema, o, mem)
 	}
-	in, closer, err := openText(f, format)
+	in, closer, err := openText(text, e, format)
 	if err != nil {
 		return nil, err
 	}
@@ -268,17 +285,17 @@ func openScan(f *os.File, e entry, schema *arrow.Schema, o *options, mem memory.
 }
 
 // openText is the text of a file without compression and mark.
-func openText(f *os.File, format fileFormat) (*input, io.Closer, error) {
-	var src io.Reader = f
+func openText(src io.Reader, e entry, format fileFormat) (*input, io.Closer, error) {
 	var closer io.Closer = io.NopCloser(nil)
+	size := e.size
 	if format.gzip {
-		z, err := gzip.NewReader(f)
+		z, err := gzip.NewReader(src)
 		if err != nil {
 			return nil, nil, &drivers.Error{Kind: drivers.ErrFormat, Message: "is not gzip", Err: err}
 		}
-		src, closer = z, z
+		src, closer, size = z, z, readSize
 	}
-	in := newInput(src)
+	in := newInput(src, size)
 	return in, closer, in.skipBOM()
 }
 

@@ -181,7 +181,7 @@ func (l *listing) add(ctx context.Context, s *source, name string, d fs.DirEntry
 	st, err := d.Info()
 	if d.Type()&fs.ModeSymlink != 0 {
 		if st, err = l.root.Stat(filepath.FromSlash(name)); err != nil {
-			return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: name, Err: err,
+			return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: name, Err: reasonOf(err),
 				Message: "is a symbolic link to nothing, or out of its folder"}
 		}
 	}
@@ -224,11 +224,17 @@ func (l *listing) moved(e entry) bool {
 	return err == nil && !e.sameAs(st)
 }
 
-func unavailable(origin string, err error) error {
+// reasonOf is an error without the path, which stands before it already.
+func reasonOf(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
-		err = pe.Err // the path stands before it already
+		return pe.Err
 	}
+	return err
+}
+
+func unavailable(origin string, err error) error {
+	err = reasonOf(err)
 	message, hint := "cannot be read", ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
