@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	gosdk "github.com/adp-host/adp/guest-sdk/go"
+
+	"github.com/adp-host/adp/drivers/file"
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/build"
+	"github.com/adp-host/adp/host/manifest"
+	"github.com/adp-host/adp/host/sandbox"
+	"github.com/adp-host/adp/registry"
+)
+
+// cacheFolder keeps SDKs, what compilers want to find again, and compiled modules: ADP_CACHE, else the user's own.
+func cacheFolder() (string, error) {
+	if dir := os.Getenv("ADP_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", host.Errorf(host.CodeBuildToolchain, "no cache folder: %w", err).WithHint("set ADP_CACHE")
+	}
+	return filepath.Join(dir, "adp"), nil
+}
+
+// workshop is what turns folders into artifacts.
+type workshop struct {
+	*build.Builder
+	engine *sandbox.Engine
+	store  *registry.Store
+	app    *app
+}
+
+// workshop opens the build cache. Compilers talk to w; nil: not at all.
+func (a *app) workshop(talk io.Writer) (*workshop, error) {
+	cache, err := cacheFolder()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := sandbox.New(sandbox.Config{CacheDir: filepath.Join(cache, "compiled")})
+	if err != nil {
+		return nil, err
+	}
+	store, err := registry.Open(filepath.Join(cache, "artifacts"))
+	if err != nil {
+		return nil, err
+	}
+	files, err := file.New(file.Config{})
+	if err != nil {
+		return nil, err
+	}
+	return &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
+		Cache: cache, GoSDK: gosdk.Source, Env: os.Environ(), LookPath: exec.LookPath, Talk: talk,
+		Check: engine.Check, Infer: files.Infer,
+	}}, nil
+}
+
+func (w *workshop) close() error { return w.engine.Close(context.Background()) }
+
+// artifact builds a folder and gives the artifact as a file to hand around, and its digest.
+func (w *workshop) artifact(ctx context.Context, dir string) (built registry.Artifact, digest host.Digest, tar []byte, err error) {
+	if built, err = w.Product(ctx, dir, w.contract); err != nil {
+		return built, "", nil, err
+	}
+	if digest, err = w.store.Push(ctx, built); err != nil {
+		return built, "", nil, err
+	}
+	var b bytes.Buffer
+	err = w.store.Export(ctx, digest, &b)
+	return built, digest, b.Bytes(), err
+}
+
+// contract asks the node for the contract of a port, if there is a node.
+func (w *workshop) contract(ctx context.Context, u manifest.Upstream) ([]byte, error) {
+	c, err := w.app.connect()
+	if err != nil {
+		return nil, nil // no node to ask; the build says what is missing
+	}
+	doc, err := c.Contract(ctx, host.Address{Mesh: ".", Domain: u.Domain, Product: u.Product, Port: u.Port})
+	if errors.Is(err, &host.Error{Code: host.CodeNodeUnreachable}) {
+		return nil, nil
+	}
+	return doc, err
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/serve/rest/client"
+)
+
+var controlVerbs = []string{"pause", "resume", "trigger", "rollback", "status", "runs", "release", "skip"}
+
+func (a *app) controlCommand() *cobra.Command {
+	var command client.Command
+	var to int64
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "control URL pause|resume|trigger|rollback|status|runs|release|skip",
+		Short: "Command a product and see what it did",
+		Long: `Command a product and see what it did.
+
+  status    state, checks, and the rows that the newest attempt did not publish, with rule and reason
+  runs      what ran, why, and what it cost
+  pause     nothing runs until resume; reading goes on
+  resume    end a pause
+  trigger   run now; with --rebuild recompute everything
+  rollback  publish the outputs of an earlier snapshot again (--to SEQ) and pause
+  release   publish what a rule holds back
+  skip      pass over the input that a rule holds back`,
+		Example: `  adp control adp://./seismic/earthquakes status
+  adp control adp://./seismic/earthquakes rollback --to 3`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("control takes a URL and a verb: %s", strings.Join(controlVerbs, ", "))
+			}
+			if !slices.Contains(controlVerbs, args[1]) {
+				return fmt.Errorf("there is no control verb %q: %s", args[1], strings.Join(controlVerbs, ", "))
+			}
+			if (args[1] == "rollback") != (to > 0) {
+				return fmt.Errorf("--to SEQ goes with rollback, and rollback with --to SEQ")
+			}
+			if command.Rebuild && args[1] != "trigger" {
+				return fmt.Errorf("--rebuild goes with trigger")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return controlVerbs, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, where, err := a.open(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			switch args[1] {
+			case "status":
+				return a.status(cmd, c, where, limit)
+			case "runs":
+				runs, err := c.Runs(cmd.Context(), where, limit)
+				if err != nil {
+					return err
+				}
+				return a.showRuns(runs)
+			}
+			command.Verb, command.To = args[1], host.Seq(to)
+			out, err := c.Control(cmd.Context(), where, command)
+			if err != nil {
+				return err
+			}
+			return a.showOutcome(out)
+		},
+	}
+	f := cmd.Flags()
+	f.Int64Var(&to, "to", 0, "rollback: the snapshot to go back to")
+	f.BoolVar(&command.Rebuild, "rebuild", false, "trigger: recompute everything from the beginning of all inputs")
+	f.IntVar(&limit, "limit", 20, "runs, status: at most so many runs or rejected rows")
+	return cmd
+}
+
+// showOutcome shows the product after a command. A run that was held or failed is the command's exit code.
+func (a *app) showOutcome(out client.Outcome) error {
+	if a.json() {
+		if err := a.showJSON(out); err != nil {
+			return err
+		}
+	} else if err := a.showProducts([]host.ProductStatus{out.Product}); err != nil {
+		return err
+	}
+	if out.Run == nil {
+		return nil
+	}
+	switch out.Run.State {
+	case host.RunHeld:
+		a.talk("held: nothing of this run is published; see adp control %s status", out.Product.URL)
+		return &exitError{host.ExitViolated}
+	case host.RunFailed:
+		return &host.Error{Code: out.Run.Code, Message: out.Run.Error}
+	}
+	return nil
+}
+
+// productDetail is a product with its last run and the rows it did not publish.
+type productDetail struct {
+	host.ProductStatus
+	Run      *host.RunStatus    `json:"run,omitempty"`
+	Rejected []host.RejectedRow `json:"rejected"`
+}
+
+func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, limit int) error {
+	st, err := c.Product(cmd.Context(), where)
+	if err != nil {
+		return err
+	}
+	d := productDetail{ProductStatus: st}
+	runs, err := c.Runs(cmd.Context(), where, 1)
+	if err != nil {
+		return err
+	}
+	if len(runs) > 0 {
+		d.Run = &runs[0]
+	}
+	if d.Rejected, err = c.Rejected(cmd.Context(), where, limit); err != nil {
+		return err
+	}
+	if a.json() {
+		return a.showJSON(d)
+	}
+	return a.showDetail(d)
+}
+
+func (a *app) showDetail(d productDetail) error {
+	facts := [][]string{{"product", d.URL}, {"version", d.Version}, {"language", d.Language}, {"state", string(d.State)}}
+	if d.Reason != "" {
+		facts = append(facts, []string{"reason", d.Reason})
+	}
+	facts = append(facts, []string{"snapshot", fmt.Sprint(d.Snapshot)}, []string{"artifact", string(d.Artifact)})
+	for _, p := range d.Inputs {
+		facts = append(facts, []string{"input", fmt.Sprintf("%s from %s, %s", p.Name, p.From, p.Mode)})
+	}
+	for _, p := range d.Outputs {
+		facts = append(facts, []string{"output", fmt.Sprintf("%s, %d rows, %s, changed by snapshot %d", p.Name, p.Rows, p.Mode, p.Changed)})
+	}
+	if err := table(a.out, []string{"FACT", ""}, facts); err != nil {
+		return err
+	}
+	if d.Run != nil && len(d.Run.Checks) > 0 {
+		fmt.Fprintln(a.out)
+		var rows [][]string
+		for _, c := range d.Run.Checks {
+			rows = append(rows, []string{c.Port, c.Rule, string(c.Status), fmt.Sprint(c.Measured), c.Expected, c.Reason})
+		}
+		if err := table(a.out, []string{"PORT", "CHECK", "RESULT", "MEASURED", "EXPECTED", "REASON"}, rows); err != nil {
+			return err
+		}
+	}
+	if len(d.Rejected) == 0 {
+		return nil
+	}
+	fmt.Fprintln(a.out)
+	return a.showRejected(d.Rejected)
+}
+
+func (a *app) showRejected(list []host.RejectedRow) error {
+	var rows [][]string
+	for _, r := range list {
+		from := r.Origin
+		if r.Line > 0 {
+			from += fmt.Sprintf(":%d", r.Line)
+		}
+		content := r.Raw
+		if content == "" {
+			content = compact(r.Row)
+		}
+		rows = append(rows, []string{r.Port, r.Rule, r.Reason, from, content})
+	}
+	return table(a.out, []string{"PORT", "RULE", "REASON", "FROM", "ROW"}, rows)
+}
+
+// compact is a row on one line, short enough for one.
+func compact(row map[string]any) string {
+	names := make([]string, 0, len(row))
+	for name := range row {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteString(" ")
+		}
+		fmt.Fprintf(&b, "%s=%v", name, row[name])
+		if b.Len() > 200 {
+			return b.String()[:200] + "…"
+		}
+	}
+	return b.String()
+}

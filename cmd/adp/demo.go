@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/node"
+	"github.com/adp-host/adp/samples/mesh"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var once bool
+	var samples string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the sample mesh: products in Go and Rust over real data",
+		Long: `Run the sample mesh: products in Go and Rust over real data.
+
+The mesh comes up and settles; then late data arrives, of which one product's rule holds a part back. Its consumers keep
+the last good snapshot. With --once the table of products is printed and the command ends; else the mesh runs until it is
+interrupted, and anybody on this machine may read it. Nothing is kept unless --data says where.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("data") {
+				dir, err := os.MkdirTemp("", "adp-demo-*")
+				if err != nil {
+					return host.Errorf(host.CodeNodeSetup, "%w", err)
+				}
+				defer os.RemoveAll(dir)
+				a.settings.Data = dir
+			}
+			if once && !cmd.Flags().Changed("listen") {
+				a.settings.Listen = "127.0.0.1:0"
+			}
+			return a.demo(cmd.Context(), samples, once)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "print the products when everything has settled, and end")
+	cmd.Flags().StringVar(&samples, "samples", "", "folder of the sample products (default: ./samples, or beside the program)")
+	a.nodeFlags(cmd)
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, samples string, once bool) (err error) {
+	samples, err = mesh.Find(samples)
+	if err != nil {
+		return err
+	}
+	data, err := mesh.CopyData(samples, filepath.Join(a.settings.Data, "sample-data"))
+	if err != nil {
+		return err
+	}
+	n, err := a.start(ctx, true)
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- n.serve(serving) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-served)
+	}()
+	if err := a.registerSamples(ctx, n.Node, samples, data); err != nil {
+		return err
+	}
+	if err := n.Settle(ctx); err != nil {
+		return err
+	}
+	if !once {
+		if err := a.showMesh(ctx, n.Node); err != nil {
+			return err
+		}
+		a.talk("\nthe mesh is at %s for anybody on this machine; in another terminal:", n.URL())
+		a.talk("  adp --data %s find\n  adp --data %s access adp://./safety/strike-risk --limit 5", n.Data(), n.Data())
+		a.talk("late data arrives in ten seconds")
+		if err := pause(ctx, 10*time.Second); err != nil {
+			return nil // interrupted: the demo is over
+		}
+	}
+	if _, err := data.Later(); err != nil {
+		return err
+	}
+	if err := n.Settle(ctx); err != nil {
+		return err
+	}
+	if err := a.showMesh(ctx, n.Node); err != nil {
+		return err
+	}
+	a.talk("\n%s is held: a rule of its contract rejects rows of the late data. Its consumers keep the last good snapshot.", mesh.Held.URL())
+	if once {
+		return a.judgeDemo(ctx, n.Node)
+	}
+	a.talk("which rows, and which rule:\n  adp --data %s control %s status", n.Data(), mesh.Held.URL())
+	a.talk("interrupt to end")
+	<-ctx.Done()
+	return nil
+}
+
+// registerSamples builds the products and registers them together.
+func (a *app) registerSamples(ctx context.Context, n *node.Node, samples string, data *mesh.Data) error {
+	w, err := a.workshop(nil)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	var all []node.Registration
+	for i, product := range mesh.Products {
+		a.talk("[%d/%d] building %s", i+1, len(mesh.Products), product)
+		artifact, err := w.Product(ctx, filepath.Join(samples, filepath.FromSlash(product)), nil)
+		if err != nil {
+			return err
+		}
+		digest, err := n.Registry().Push(ctx, artifact)
+		if err != nil {
+			return err
+		}
+		all = append(all, node.Registration{Artifact: digest, Sources: data.Sources(product)})
+	}
+	_, err = n.Register(ctx, all)
+	return err
+}
+
+func (a *app) showMesh(ctx context.Context, n *node.Node) error {
+	list, err := n.Products(ctx)
+	if err != nil {
+		return err
+	}
+	return a.showProducts(list)
+}
+
+// judgeDemo is nil when the product that is meant to be held is, and all others published and are well.
+func (a *app) judgeDemo(ctx context.Context, n *node.Node) error {
+	list, err := n.Products(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, p := range list {
+		want := host.StateReady
+		if p.Domain == mesh.Held.Domain && p.Product == mesh.Held.Name {
+			want = host.StateHeld
+		}
+		if p.State != want || p.Snapshot == 0 {
+			wrong = append(wrong, fmt.Errorf("%s is %s at snapshot %d, and should be %s: %s", p.URL, p.State, p.Snapshot, want, p.Reason))
+		}
+	}
+	if len(list) != len(mesh.Products) {
+		wrong = append(wrong, fmt.Errorf("%d products of %d run", len(list), len(mesh.Products)))
+	}
+	return errors.Join(wrong...)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,69 @@
+// Command adp builds, runs, finds and opens autonomous data products. See `adp help`.
+//
+// This package is flags, wiring and signals, one file a verb. Settings come from flags, ADP_ variables, the node's
+// adp.yaml and defaults, in this order; nothing below cmd reads flags or the environment.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/adp-host/adp/host"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns its exit code. Data goes to stdout, talk to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return host.ExitOK
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return host.ExitInterrupt
+	}
+	a.showError(err)
+	return exitCode(err)
+}
+
+// exitCode is host.ExitCode, and 2 for command lines that mean nothing.
+func exitCode(err error) int {
+	var usage *usageError
+	var coded *exitError
+	switch {
+	case errors.As(err, &usage):
+		return host.ExitUsage
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, context.Canceled):
+		return host.ExitInterrupt
+	}
+	return host.ExitCode(err)
+}
+
+// usageError says that the command line means nothing.
+type usageError struct {
+	message string
+	command string // whose help to read; "" adp's own
+}
+
+func (e *usageError) Error() string { return e.message }
+
+// exitError is an outcome that was shown already: only its exit code is left to give.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return "" }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/failpoint"
+	"github.com/adp-host/adp/host/node"
+)
+
+// running is a node of this process with the port that it serves.
+type running struct {
+	*node.Node
+	listener net.Listener
+}
+
+// URL is where the node answers.
+func (r *running) URL() string { return "http://" + r.listener.Addr().String() }
+
+// start opens the node of the data folder and its port. Nothing is served yet.
+func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
+	if err := armFailpoints(os.Getenv("ADP_FAILPOINTS")); err != nil {
+		return nil, err
+	}
+	log, err := a.logger()
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(a.settings.Listen)
+	if err != nil {
+		return nil, err
+	}
+	n, err := node.Open(ctx, node.Config{
+		Data: a.settings.Data, Name: a.settings.Name, Mesh: a.settings.Mesh, Slots: a.settings.Slots,
+		AnonymousRead: anonymousRead, Log: log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &running{n, l}, nil
+}
+
+// serve answers until ctx ends and closes the node.
+func (r *running) serve(ctx context.Context) error {
+	return errors.Join(r.Serve(ctx, r.listener, version().Version), r.Close())
+}
+
+// listen opens a loopback port: nothing listens beyond it as long as there is no identity to tell callers apart.
+func listen(address string) (net.Listener, error) {
+	name, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, &usageError{fmt.Sprintf("--listen %s: write it as 127.0.0.1:7070", address), "adp up"}
+	}
+	if ip := net.ParseIP(name); name != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, host.Errorf(host.CodeNodeSetup, "%s is not a loopback address", address).
+			WithHint("a node without an identity provider serves this machine only; tunnel to it, e.g. with ssh -L")
+	}
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, host.Errorf(host.CodeNodeInUse, "%s is in use", address).WithHint("is a node running already? else take any free port: --listen 127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, host.Errorf(host.CodeNodeSetup, "%w", err)
+	}
+	return l, nil
+}
+
+func (a *app) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.settings.Log)); err != nil {
+		return nil, &usageError{fmt.Sprintf("--log %s: levels are debug, info, warn and error", a.settings.Log), ""}
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level})), nil
+}
+
+// armFailpoints has this process kill itself at named steps, "name" or "name:nth" separated by commas: for tests that
+// prove what survives.
+func armFailpoints(list string) error {
+	for _, item := range strings.Split(list, ",") {
+		if item == "" {
+			continue
+		}
+		name, count, found := strings.Cut(item, ":")
+		nth := 1
+		if found {
+			var err error
+			if nth, err = strconv.Atoi(count); err != nil || nth < 1 {
+				return &usageError{fmt.Sprintf("ADP_FAILPOINTS: %q is not name:nth", item), ""}
+			}
+		}
+		failpoint.Arm(name, nth, func() {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // until the signal arrives, nothing more may happen
+		})
+	}
+	return nil
+}
