@@ -30,7 +30,7 @@ import (
 
 // world is a mesh of one product: real etcd, a real store, and rooms in memory that keep the contracts of rooms.go.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	store   drivers.Store
 	cluster *cluster.Cluster
 	inputs  *logs
@@ -70,13 +70,13 @@ var schema = host.Schema{Fields: []host.Field{
 	{Name: "name", Type: host.Type{Kind: host.String}},
 }}
 
-func newWorld(t *testing.T, mode host.OutputMode, logic logic, inputs ...host.Input) *world {
+func newWorld(t testing.TB, mode host.OutputMode, logic logic, inputs ...host.Input) *world {
 	t.Helper()
 	return newWorldOn(t, nil, mode, logic, inputs...)
 }
 
 // newWorldOn lets a test stand between the protocol and etcd.
-func newWorldOn(t *testing.T, wrap func(clientv3.KV) clientv3.KV, mode host.OutputMode, logic logic, inputs ...host.Input) *world {
+func newWorldOn(t testing.TB, wrap func(clientv3.KV) clientv3.KV, mode host.OutputMode, logic logic, inputs ...host.Input) *world {
 	t.Helper()
 	store, err := file.NewStore(t.TempDir())
 	if err != nil {
@@ -620,7 +620,7 @@ func readRowsFrom(ctx context.Context, s drivers.Store, name string) ([]row, err
 	return out, json.NewDecoder(f).Decode(&out)
 }
 
-func readRows(t *testing.T, s drivers.Store, name string) []row {
+func readRows(t testing.TB, s drivers.Store, name string) []row {
 	t.Helper()
 	out, err := readRowsFrom(t.Context(), s, name)
 	if err != nil {
