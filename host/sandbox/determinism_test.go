@@ -115,7 +115,9 @@ func TestEchoEveryType(t *testing.T) {
 
 // everyBatch has each type of the table, with nulls and without, whole, in slices and empty.
 func everyBatch(t *testing.T) (out []arrow.RecordBatch) {
-	null := func(name string, typ arrow.DataType) arrow.Field { return arrow.Field{Name: name, Type: typ, Nullable: true} }
+	null := func(name string, typ arrow.DataType) arrow.Field {
+		return arrow.Field{Name: name, Type: typ, Nullable: true}
+	}
 	list := arrow.ListOfField(null("item", arrow.BinaryTypes.String))
 	for _, c := range []struct {
 		typ    arrow.DataType
