@@ -196,7 +196,7 @@ func (s *stage) examples(ctx context.Context, d *dupDelta, schema *arrow.Schema,
 			return nil, err
 		}
 	}
-	rows, err := fetch(ctx, s.t.store, s.mem, func(id uint32) string { return f.names[id] }, s.to.arrow, f.spots)
+	rows, err := s.t.fetch(ctx, func(id uint32) string { return f.names[id] }, s.to.arrow, f.spots)
 	if err != nil {
 		return nil, err
 	}

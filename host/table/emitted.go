@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/arrow/util"
 )
 
@@ -13,9 +12,8 @@ import (
 // goes. Streaming rows go to data files as they come; the others do when the budget is used up, or at the end, when it
 // is known which of them matter.
 type emitted struct {
-	mem     memory.Allocator
+	t       *Tables
 	schema  *arrow.Schema
-	files   *attempt
 	writer  *rowWriter
 	budget  int64
 	holding bool
@@ -98,13 +96,13 @@ func (e *emitted) fetch(ctx context.Context, ordinals []int64) (arrow.RecordBatc
 			s := spotOf(e.starts, o)
 			picks[i] = pick{int32(s.file), int32(s.row)}
 		}
-		return gatherRows(e.mem, e.schema, e.held, picks)
+		return gatherRows(e.t.opts.Allocator, e.schema, e.held, picks)
 	}
 	spots := make([]spot, len(ordinals))
 	for i, o := range ordinals {
 		spots[i] = spotOf(e.bounds, o)
 	}
-	return fetch(ctx, e.files, e.mem, func(i uint32) string { return e.done[i].name }, e.schema, spots)
+	return e.t.fetch(ctx, func(i uint32) string { return e.done[i].name }, e.schema, spots)
 }
 
 // live writes the held rows that are not dead.
@@ -122,7 +120,7 @@ func (e *emitted) live(w *rowWriter, dead *bitmap) error {
 			continue
 		}
 		p := part{dataFile{dead: dead}, first, rec}
-		rest, err := gatherRows(e.mem, e.schema, []arrow.RecordBatch{rec}, livePicks(p, n-gone))
+		rest, err := gatherRows(e.t.opts.Allocator, e.schema, []arrow.RecordBatch{rec}, livePicks(p, n-gone))
 		if err != nil {
 			return err
 		}

@@ -201,6 +201,68 @@ func (s *source) rowGroup(ctx context.Context, mem memory.Allocator, g int, sche
 	return nil
 }
 
+// rowsAt decodes runs of rows of a row group, all in flat columns, in rising order, and hands each to yield with the
+// position of its first row in the row group.
+func (s *source) rowsAt(ctx context.Context, mem memory.Allocator, g int, schema *arrow.Schema, windows []window, yield func(rec arrow.RecordBatch, at int64) error) (err error) {
+	var failed error // by yield
+	defer func() {
+		if failed != nil {
+			err = failed
+		} else {
+			err = readFailed(ctx, s.name, err)
+		}
+	}()
+	defer recovered(&err)
+	leaves := s.leaves(schema.Fields())
+	columns, have, err := s.rd.GetFieldReaders(ctx, leaves, []int{g})
+	if err != nil {
+		return err
+	}
+	defer release(columns)
+	for _, w := range windows {
+		part, err := readWindow(mem, columns, have, w)
+		if err != nil {
+			return err
+		}
+		rec, err := conformRows(mem, part, schema)
+		part.Release()
+		if err != nil {
+			failed = err
+			return err
+		}
+		failed = yield(rec, w.from)
+		rec.Release()
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+func readWindow(mem memory.Allocator, columns []*pqarrow.ColumnReader, have *arrow.Schema, w window) (arrow.RecordBatch, error) {
+	cols := make([]arrow.Array, 0, len(columns))
+	defer func() { release(cols) }()
+	for _, c := range columns {
+		if err := c.SeekToRow(w.from); err != nil {
+			return nil, err
+		}
+		got, err := c.NextBatch(w.n)
+		if err != nil {
+			return nil, err
+		}
+		col, err := array.Concatenate(got.Chunks(), mem)
+		got.Release()
+		if err != nil {
+			return nil, err
+		}
+		cols = append(cols, col)
+		if int64(col.Len()) != w.n {
+			return nil, fmt.Errorf("%d of %d rows from row %d on", col.Len(), w.n, w.from)
+		}
+	}
+	return array.NewRecordBatch(have, cols, w.n), nil
+}
+
 // nullBatches stand for rows of which the file has none of the columns.
 func nullBatches(mem memory.Allocator, schema *arrow.Schema, rows int64, yield func(arrow.RecordBatch) error) error {
 	for rows > 0 {

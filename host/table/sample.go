@@ -14,23 +14,26 @@ const sampleRows = 2048
 // smaller and is not tried in vain: a dictionary that fails has cost more than the whole column.
 func repeats(c *arrow.Chunked) bool {
 	n := c.Len()
-	if n < 64 {
+	if n < 64 || c.DataType().ID() == arrow.BOOL {
 		return false
 	}
 	step := max(1, n/sampleRows)
+	few := n / step / 4
 	seed := maphash.MakeSeed() // only equality matters
-	seen := make(map[uint64]struct{}, sampleRows)
-	sampled, next, base := 0, 0, 0
+	seen := map[uint64]struct{}{}
+	next, base := 0, 0
 	for _, a := range c.Chunks() {
 		for ; next < base+a.Len(); next += step {
 			if i := next - base; a.IsValid(i) {
-				sampled++
 				seen[valueHash(seed, a, i)] = struct{}{}
 			}
 		}
+		if len(seen) > few {
+			return false
+		}
 		base += a.Len()
 	}
-	return len(seen)*4 <= sampled
+	return true
 }
 
 func valueHash(seed maphash.Seed, a arrow.Array, i int) uint64 {
@@ -39,8 +42,6 @@ func valueHash(seed maphash.Seed, a arrow.Array, i int) uint64 {
 		return maphash.String(seed, a.Value(i))
 	case *array.Binary:
 		return maphash.Bytes(seed, a.Value(i))
-	case *array.Boolean:
-		return 0
 	}
 	w := a.DataType().(arrow.FixedWidthDataType).Bytes()
 	d := a.Data()

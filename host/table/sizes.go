@@ -9,6 +9,9 @@ type sizes struct {
 	fileBytes int64
 	// changeRows is how many changed rows are put together at a time.
 	changeRows int
+	// windowRows is the distance up to which wanted rows are read together, and windowCost the number of rows of a row
+	// group that could be decoded in the time that one such window takes.
+	windowRows, windowCost int64
 
 	// smallRows is the size of a data file that is rewritten at once when a row of it is deleted, so that small tables
 	// have no delete files at all.
@@ -32,7 +35,7 @@ type sizes struct {
 }
 
 var defaultSizes = sizes{
-	rowGroupRows: 128 << 10, fileBytes: 256 << 20, changeRows: 32 << 10,
+	rowGroupRows: 128 << 10, fileBytes: 256 << 20, changeRows: 32 << 10, windowRows: 1024, windowCost: 4096,
 	smallRows: 4096, deadShare: 4, mergeRun: 16, tierBytes: []int64{256 << 10, 4 << 20, 64 << 20},
 	mergeManifests: 16, smallManifest: 512, consolidateDeletes: 32 << 10, mergeDeletes: 8,
 }

@@ -63,7 +63,7 @@ func (t *Tables) Begin(ctx context.Context, spec StageSpec) (Stage, error) {
 	if err := s.setKey(); err != nil {
 		return nil, err
 	}
-	s.rows = &emitted{mem: s.mem, schema: s.to.arrow, files: s.files, budget: t.opts.BufferBytes, writer: s.newWriter(ctx),
+	s.rows = &emitted{t: t, schema: s.to.arrow, budget: t.opts.BufferBytes, writer: s.newWriter(ctx),
 		holding: s.mode != host.Append, stream: s.mode != host.Upsert}
 	s.latest = map[key]int{}
 	at := place{}

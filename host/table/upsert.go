@@ -105,6 +105,12 @@ func (s *stage) finishUpsert(ctx context.Context) error {
 	if s.prev != nil && ch.empty() && len(inserts) == 0 {
 		return s.unchanged()
 	}
+	return s.publishUpsert(ctx, s.withDead(dead), ch, inserts, s.base())
+}
+
+// publishUpsert publishes old data files, without what is deleted of them, and the run's rows that are not dead. ch has
+// the changes of old rows.
+func (s *stage) publishUpsert(ctx context.Context, old []dataFile, ch *changeFile, inserts []int64, base host.Seq) error {
 	// A commit that only inserts has its new data files for change files.
 	asData := ch.empty() && (!s.rows.stream || s.dead.count() == 0)
 	if !asData {
@@ -117,14 +123,33 @@ func (s *stage) finishUpsert(ctx context.Context) error {
 		return err
 	}
 	c := s.newCommit()
-	next, fresh, err := s.merge(ctx, c, dead, !asData)
+	next, fresh, err := s.merge(ctx, c, old, !asData)
 	if err != nil {
 		return err
 	}
 	if asData {
 		changes = fresh.refs()
 	}
-	return s.publish(ctx, c, next, changes, s.base())
+	return s.publish(ctx, c, next, changes, base)
+}
+
+// upsertAgain publishes the run's rows as a new beginning: the table's own rows have no usable key.
+func (s *stage) upsertAgain(ctx context.Context) error {
+	if s.rows.stream {
+		if err := s.rows.close(); err != nil {
+			return err
+		}
+	}
+	var inserts []int64
+	for o := range s.rows.n {
+		if !s.dead.has(o) {
+			inserts = append(inserts, o)
+		}
+	}
+	s.fresh = newKeyIndex(joinKey(s.spec.Output.Key))
+	ch := s.newChanges(ctx)
+	defer ch.w.abort()
+	return s.publishUpsert(ctx, nil, ch, inserts, s.spec.Seq)
 }
 
 // keyIndex is the index of the table before the run.
@@ -203,7 +228,7 @@ func (s *stage) compareSome(ctx context.Context, idx *keyIndex, hits []touched, 
 			ordinals = append(ordinals, h.ordinal)
 		}
 	}
-	old, err := fetch(ctx, s.t.store, s.mem, idx.name, s.to.arrow, spots)
+	old, err := s.t.fetch(ctx, idx.name, s.to.arrow, spots)
 	if err != nil {
 		return err
 	}
@@ -234,17 +259,22 @@ func (s *stage) compareSome(ctx context.Context, idx *keyIndex, hits []touched, 
 	return ch.weave(old, fresh, after, func(i int) bool { return same[i] })
 }
 
-// merge gives the table's data files after the run: old ones with what is deleted, compacted, and those of new rows,
-// which fold may join with a small rewritten file.
-func (s *stage) merge(ctx context.Context, c *commit, dead map[uint32]*bitmap, fold bool) (next []dataFile, fresh *output, err error) {
-	var old []dataFile
-	if s.prev != nil {
-		old = slices.Clone(s.prev.files)
-		for rank, d := range dead {
-			old[rank].dead = d
-		}
-		old = dropDead(old)
+// withDead are the table's data files with more positions deleted, by the rank of the file; those with no row left are
+// left out.
+func (s *stage) withDead(dead map[uint32]*bitmap) []dataFile {
+	if s.prev == nil {
+		return nil
 	}
+	old := slices.Clone(s.prev.files)
+	for rank, d := range dead {
+		old[rank].dead = d
+	}
+	return dropDead(old)
+}
+
+// merge gives the table's data files after the run: old ones, compacted, and those of new rows, which fold may join with
+// a small rewritten file.
+func (s *stage) merge(ctx context.Context, c *commit, old []dataFile, fold bool) (next []dataFile, fresh *output, err error) {
 	tail := s.writeLive
 	if !fold || s.rows.stream {
 		tail = nil
@@ -257,7 +287,17 @@ func (s *stage) merge(ctx context.Context, c *commit, dead map[uint32]*bitmap, f
 		return nil, nil, err
 	}
 	s.delta.put = append(s.delta.put, fresh.puts()...)
-	return append(next, dropDead(fresh.files)...), fresh, nil
+	return append(next, s.keepLive(fresh.files)...), fresh, nil
+}
+
+// keepLive leaves out, and removes, new files of which no row is left.
+func (s *stage) keepLive(files []dataFile) []dataFile {
+	for _, f := range files {
+		if f.live() == 0 {
+			s.files.drop(f.name)
+		}
+	}
+	return dropDead(files)
 }
 
 // writeLive writes the held rows that count and says where their keys are.
@@ -305,21 +345,4 @@ func (s *stage) freshOutput(c *commit) (*output, error) {
 		f.dead.add(int64(sp.row))
 	}
 	return out, nil
-}
-
-// upsertAgain publishes the run's rows as a new beginning: the table's own rows have no usable key.
-func (s *stage) upsertAgain(ctx context.Context) error {
-	c := s.newCommit()
-	if s.rows.stream {
-		if err := s.rows.close(); err != nil {
-			return err
-		}
-	}
-	fresh, err := s.freshOutput(c)
-	if err != nil {
-		return err
-	}
-	s.fresh = newKeyIndex(joinKey(s.spec.Output.Key))
-	s.delta.put = fresh.puts()
-	return s.publish(ctx, c, dropDead(fresh.files), fresh.refs(), s.spec.Seq)
 }

@@ -124,6 +124,8 @@ func writerProperties(mem memory.Allocator, sample arrow.Table) *parquet.WriterP
 	props := []parquet.WriterProperty{
 		parquet.WithAllocator(mem),
 		parquet.WithCreatedBy("adp"),
+		parquet.WithDataPageSize(64 << 10), // with the page index, single rows are found without decoding the row group
+		parquet.WithPageIndexEnabled(true),
 		parquet.WithCompression(compress.Codecs.Snappy),
 		parquet.WithStoreDecimalAsInteger(true),
 		parquet.WithMaxRowGroupLength(1 << 30), // the writer cuts,
