@@ -18,6 +18,7 @@ const (
 	CodeBuildToolchain ErrorCode = "ADP-B001" // compiler missing
 	CodeBuildCompile   ErrorCode = "ADP-B002" // the compiler said no
 	CodeBuildModule    ErrorCode = "ADP-B003" // the module lacks an export or uses what is not offered
+	CodeBuildTest      ErrorCode = "ADP-B004" // a fixture that tests nothing, or does not fit
 
 	// S: sandbox.
 	CodeModuleInvalid  ErrorCode = "ADP-S001" // not Wasm, or does not validate
