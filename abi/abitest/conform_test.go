@@ -30,3 +30,6 @@ func keysAfter(state map[string][]byte, prefix, after string) []string {
 	slices.Sort(out)
 	return out
 }
+
+// TestRust runs the suite over the reference product of the Rust SDK.
+func TestRust(t *testing.T) { both(t, abitest.PrebuiltRust(t, "conform")) }

@@ -1,0 +1,101 @@
+package abi_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var update = flag.Bool("update", false, "write the constants of the SDKs anew")
+
+// TestGoSDK: the Go SDK, which depends on nothing, carries a copy of abi.go.
+func TestGoSDK(t *testing.T) {
+	src, err := os.ReadFile("abi.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "../guest-sdk/go/internal/abi/abi.go", append([]byte("// Code generated from abi/abi.go of the project by go test ./abi -update. DO NOT EDIT.\n\n"), src...))
+}
+
+// TestRustSDK: the Rust SDK's constants are those of abi.go, in Rust's names: ArrayNBuffers becomes ARRAY_N_BUFFERS.
+func TestRustSDK(t *testing.T) {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "abi.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkg, err := (&types.Config{Importer: importer.Default()}).Check("abi", fset, []*ast.File{file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.WriteString("// Generated from abi/abi.go of the project by go test ./abi -update. Do not edit.\n#![allow(dead_code)]\n\n")
+	for _, decl := range file.Decls {
+		d, ok := decl.(*ast.GenDecl)
+		if !ok || d.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range d.Specs {
+			for _, name := range spec.(*ast.ValueSpec).Names {
+				c := pkg.Scope().Lookup(name.Name).(*types.Const)
+				fmt.Fprintf(&b, "pub const %s: %s = %s;\n", rustName(c.Name()), rustType(c), c.Val().ExactString())
+			}
+		}
+	}
+	compare(t, "../guest-sdk/rust/src/abi.rs", b.Bytes())
+}
+
+func compare(t *testing.T, path string, want []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not that of abi.go: run go test ./abi -update", path)
+	}
+}
+
+// rustName turns MaxLogMessage into MAX_LOG_MESSAGE.
+func rustName(s string) string {
+	var b strings.Builder
+	r := []rune(s)
+	for i, c := range r {
+		if i > 0 && unicode.IsUpper(c) && (!unicode.IsUpper(r[i-1]) || i+1 < len(r) && unicode.IsLower(r[i+1])) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(c))
+	}
+	return b.String()
+}
+
+// rustType: sizes and offsets are usize, statuses and what crosses as i32 are i32, modes and flags of the open block u32.
+func rustType(c *types.Const) string {
+	name := c.Name()
+	switch {
+	case c.Val().Kind() == constant.String:
+		return "&str"
+	case strings.HasPrefix(name, "Mode") || name == "OpenRebuild":
+		return "u32"
+	case name == "FlagNullable":
+		return "i64"
+	case c.Type().String() == "abi.Status", c.Type().String() == "int32", name == "Version", strings.HasPrefix(name, "Log"):
+		return "i32"
+	}
+	return "usize"
+}
