@@ -30,6 +30,9 @@ const (
 	walSegment = 8 << 20
 	// keepRevisions is how far back a watch can resume and a listing can page; older revisions are compacted.
 	keepRevisions = "10000"
+	// dbReserve is allocated beyond the end of etcd's database. etcd ends the process when it cannot write a page, and
+	// what fills a disk is data, not heads: with this much in hand it outlives a full disk.
+	dbReserve = 8 << 20
 	// maxTxnOps bounds how many products one step can register.
 	maxTxnOps = 4096
 	// snapshotCount and catchUpEntries bound the raft log in memory; etcd's defaults are for followers that lag.
@@ -53,6 +56,9 @@ func startServer(ctx context.Context, cfg Config) (*server, error) {
 	s := &server{lock: lock, etcd: e, client: v3client.New(e.Server)}
 	select {
 	case <-e.Server.ReadyNotify():
+		if err := reserve(filepath.Join(cfg.Dir, "member", "snap", "db"), dbReserve); err != nil {
+			cfg.Log.Warn("etcd has no room in reserve", "error", err)
+		}
 		return s, nil
 	case <-ctx.Done():
 		err = context.Cause(ctx)
