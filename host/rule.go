@@ -25,10 +25,14 @@ type Rule struct {
 	ID          string      `json:"id"` // unique within its port: the ODCS id, else column.metric or metric
 	Kind        RuleKind    `json:"kind"`
 	Columns     []string    `json:"columns,omitempty"`
-	Values      []string    `json:"values,omitempty"`  // valid (invalidValues) or missing (missingValues) values, as text
+	Values      []string    `json:"values,omitempty"`  // valid (invalidValues) or missing (missingValues) values: see ParseLiteral
 	Pattern     string      `json:"pattern,omitempty"` // RE2, must match the whole value
-	Min         *float64    `json:"min,omitempty"`     // inclusive bounds of a value; dates and times not supported here
+	Min         *float64    `json:"min,omitempty"`     // bounds of a number
 	Max         *float64    `json:"max,omitempty"`
+	MinText     string      `json:"min_text,omitempty"` // bounds of a date, time or timestamp: see ParseLiteral
+	MaxText     string      `json:"max_text,omitempty"`
+	MinOpen     bool        `json:"min_open,omitempty"` // the bound itself is not valid
+	MaxOpen     bool        `json:"max_open,omitempty"`
 	MinLength   *int64      `json:"min_length,omitempty"` // in Unicode code points
 	MaxLength   *int64      `json:"max_length,omitempty"`
 	MustBe      Bound       `json:"must_be"` // on the number (or percentage) of violating rows; rowCount: on the rows
@@ -42,13 +46,16 @@ type Rule struct {
 // metrics that count violations.
 type Bound struct {
 	Eq, Ne, Gt, Ge, Lt, Le *float64 `json:",omitempty"`
+	// NotFrom and NotTo, set together, are an interval that the number must lie outside of, its ends included in it.
+	NotFrom, NotTo *float64 `json:",omitempty"`
 }
 
 // Holds reports whether v satisfies the bound.
 func (b Bound) Holds(v float64) bool {
 	return (b.Eq == nil || v == *b.Eq) && (b.Ne == nil || v != *b.Ne) &&
 		(b.Gt == nil || v > *b.Gt) && (b.Ge == nil || v >= *b.Ge) &&
-		(b.Lt == nil || v < *b.Lt) && (b.Le == nil || v <= *b.Le)
+		(b.Lt == nil || v < *b.Lt) && (b.Le == nil || v <= *b.Le) &&
+		(b.NotFrom == nil || b.NotTo == nil || v < *b.NotFrom || v > *b.NotTo)
 }
 
 // IsZero reports whether nothing is demanded explicitly.
