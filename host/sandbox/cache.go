@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/wasm"
 )
 
@@ -146,22 +147,33 @@ func (c *cache) store(ctx context.Context, name string, metered []byte, cfg Conf
 	if err != nil {
 		return compile(ctx, metered, "", cfg)
 	}
-	p, err := compile(ctx, metered, tmp, cfg)
+	p, err := compileIn(ctx, tmp, metered, cfg)
 	if err != nil {
 		_ = os.RemoveAll(tmp)
 		return nil, err
 	}
-	if err := c.seal(tmp, name, metered); err != nil {
+	if err := c.seal(tmp, name); err != nil {
 		_ = os.RemoveAll(tmp)
 	}
 	return p, nil
 }
 
-// seal completes a folder and gives it its name.
-func (c *cache) seal(tmp, name string, metered []byte) error {
-	if err := os.WriteFile(filepath.Join(tmp, cachedModule), metered, 0o600); err != nil {
-		return err
+// compileIn compiles into a folder that has the module. Where another process does it, this one loads the result.
+func compileIn(ctx context.Context, dir string, metered []byte, cfg Config) (*program, error) {
+	if err := os.WriteFile(filepath.Join(dir, cachedModule), metered, 0o600); err != nil {
+		return compile(ctx, metered, "", cfg)
 	}
+	if cfg.Compile != nil && !cfg.Interpreter {
+		if err := cfg.Compile(ctx, dir); err != nil {
+			return nil, host.Errorf(host.CodeModuleRefused, "the module cannot be compiled: %w", err).
+				WithHint("its code is too complex for the time and memory that a compilation may take")
+		}
+	}
+	return compile(ctx, metered, dir, cfg)
+}
+
+// seal completes a folder and gives it its name.
+func (c *cache) seal(tmp, name string) error {
 	mac, err := c.mac(tmp, name)
 	if err != nil {
 		return err

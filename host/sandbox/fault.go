@@ -22,6 +22,7 @@ func (i *Instance) fault(f api.FunctionDefinition, err error) error {
 	if i.failure != nil {
 		return atFunction(i.failure, where)
 	}
+	i.meter.lost = true
 	e := &host.Error{Code: host.CodeGuestTrap, Err: err}
 	switch {
 	case strings.Contains(trap, "stack overflow"):

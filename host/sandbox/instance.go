@@ -209,9 +209,6 @@ func (i *Instance) Usage() Usage {
 	u := i.usage
 	if i.meter.counter != nil {
 		u.Fuel = i.meter.used()
-		if i.dead { // the counter in memory may lag behind the one that died with the guest
-			u.Fuel = i.meter.granted
-		}
 	}
 	u.LogBytes = i.log.bytes
 	return u

@@ -21,6 +21,8 @@ type meter struct {
 	limit   int64
 	quantum int64
 
+	lost bool // the guest trapped: what it had left died with it
+
 	left  time.Duration // of the deadline, for calls to come
 	until time.Time     // when the current call must have ended
 
@@ -29,8 +31,13 @@ type meter struct {
 	waited int64     // ns the guest has slept, on the virtual clock
 }
 
-// used is the fuel spent so far.
-func (m *meter) used() int64 { return m.granted - int64(m.counter.Get()) }
+// used is the fuel spent so far; after a trap, all that was granted.
+func (m *meter) used() int64 {
+	if m.lost {
+		return m.granted
+	}
+	return m.granted - int64(m.counter.Get())
+}
 
 // charge takes fuel for work of the host. The counter may fall below zero: the guest notices at its next check.
 func (m *meter) charge(fuel int64) { m.counter.Set(uint64(int64(m.counter.Get()) - fuel)) }
@@ -62,12 +69,13 @@ func add(a, b int64) int64 {
 
 // refill is adp_meter.refill: left is the counter, below zero; the counter continues with the result.
 func (i *Instance) refill(left int64) int64 {
+	m := &i.meter
 	if left == wasm.StackExhausted {
 		i.kill(host.Errorf(host.CodeGuestStack, "the guest recursed past its stack budget of %s", size(i.limits.Stack)).
 			WithHint("end the recursion, or raise limits.stack"))
 	}
+	m.counter.Set(uint64(left)) // for whoever asks when the guest does not survive this
 	i.mustGoOn()
-	m := &i.meter
 	if m.granted-left > m.limit {
 		i.kill(host.Errorf(host.CodeGuestFuel, "the guest used up its fuel of %d", m.limit).
 			WithHint("look for a loop that does not end, or raise limits.fuel"))

@@ -24,6 +24,9 @@ type Config struct {
 	KeepModules int
 	// CompileWorkers is how many goroutines compile one module. 0: one a processor.
 	CompileWorkers int
+	// Compile compiles dir/module.wasm into dir in another process, which runs CompileDir. nil: modules are compiled in
+	// this process. It needs CacheDir, since that is where the result is found.
+	Compile func(ctx context.Context, dir string) error
 	// Interpreter runs guests in wazero's interpreter: slow, the same results, for platforms without a compiler and for
 	// comparing the two.
 	Interpreter bool
@@ -47,11 +50,16 @@ type Engine struct {
 	cfg      Config
 	cache    *cache // nil: nothing is kept on disk
 	programs *programs
+	turns    chan struct{} // modules being compiled
 }
+
+// compileTurns is how many modules are compiled at the same time: one keeps all processors busy, a second lets a small
+// module pass a large one.
+const compileTurns = 2
 
 // New makes an Engine. It fails when the cache's directory cannot be used.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg.withDefaults()}
+	e := &Engine{cfg: cfg.withDefaults(), turns: make(chan struct{}, compileTurns)}
 	if cfg.CacheDir != "" {
 		var err error
 		if e.cache, err = openCache(cfg.CacheDir, cfg.CacheKey); err != nil {
@@ -95,6 +103,8 @@ func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, e
 	if err != nil {
 		return nil, err
 	}
+	e.turns <- struct{}{}
+	defer func() { <-e.turns }()
 	metered, err := admit(ctx, module, o)
 	if err != nil {
 		return nil, err
