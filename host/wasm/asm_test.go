@@ -50,6 +50,7 @@ type assembler struct {
 	datas    int
 	code     code
 	locals   code
+	nlocals  uint32
 	open     bool
 }
 
@@ -101,10 +102,10 @@ func (a *assembler) line(f []string, l string) {
 		a.defined++
 		a.add(secFunction, appendU(nil, uint32(a.typ(sig))))
 		a.add(secExport, appendU(append(appendName(nil, f[1]), 0), uint32(index)))
-		a.code, a.locals, a.open = nil, code{0}, true
+		a.code, a.locals, a.nlocals, a.open = nil, nil, 0, true
 	case "local":
 		for _, t := range mustTypes(strings.Join(f[1:], " ")) {
-			a.locals[0]++
+			a.nlocals++
 			a.locals.op(1, byte(t))
 		}
 	default:
@@ -116,7 +117,8 @@ func (a *assembler) add(sec int, entry []byte) { a.sections[sec] = append(a.sect
 
 func (a *assembler) finish() {
 	if a.open {
-		body := append(append(code{}, a.locals...), append(a.code, opEnd)...)
+		body := append(appendU(nil, a.nlocals), a.locals...)
+		body = append(append(body, a.code...), opEnd)
 		a.add(secCode, append(appendU(nil, uint32(len(body))), body...))
 		a.open = false
 	}

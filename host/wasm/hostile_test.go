@@ -124,7 +124,7 @@ func f () -> ()
   call $g
 func g () -> ()
   call $f`, "stack"},
-	{"recursion with large frames", bigFrames(500), "stack"},
+	{"recursion with large frames", bigFrames(50), "stack"},
 	{"recursion with vectors", `
 func f () -> ()
   local v128 v128

@@ -50,8 +50,6 @@ type region struct {
 	arm      int   // the segment of an if's arm; where the arm continues entry, dead
 	armLives bool  // the first arm of an if with else reaches its end
 	escape   int   // the outermost region that a branch inside goes to; its own place while none leaves
-	branches int   // inside
-	lone     bool  // the last branch belongs to the arm itself, not to something inside of it
 	debts    int   // first of those that end here, or -1
 }
 
@@ -171,8 +169,6 @@ func (p *plan) leave(depth uint32) {
 	}
 	r := p.top()
 	r.escape = min(r.escape, len(p.open)-1-int(depth))
-	r.branches++
-	r.lone = p.cur == r.arm
 }
 
 // branchIf: a branch out of the innermost loop is the rare way, so the segment goes on and the branch gets a refund. Any other splits the way.
@@ -211,8 +207,6 @@ func (p *plan) end() {
 	}
 	outer := p.top()
 	outer.escape = min(outer.escape, r.escape)
-	outer.branches += r.branches
-	outer.lone = false
 	if r.op == opLoop {
 		p.loops = p.loops[:len(p.loops)-1]
 	}
@@ -236,7 +230,8 @@ func (p *plan) follow(r *region, at int) int {
 		return r.entry
 	case r.op == opBlock && !r.targeted: // only by falling off its end
 		return p.cur
-	case skips && !falls && !r.targeted && r.branches == 1 && r.lone: // only by not taking the arm, which jumps once
+	case skips && !falls && !r.targeted: // only by not taking the arm
+		// Whatever the arm jumps to, entry does not go on behind the innermost of its targets, so one debt is right for all.
 		p.owe(r.escape, debt{from: r.entry, mark: r.mark, arm: r.arm})
 		return r.entry
 	}
