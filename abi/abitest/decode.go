@@ -30,7 +30,7 @@ type decoder struct {
 	cells  int // read so far, against arrays that share memory to claim more than they have
 }
 
-const maxCells = 1 << 24
+const maxCells = 1 << 22
 
 var errBounds = errors.New("leaves memory")
 
@@ -275,22 +275,25 @@ func (d *decoder) lists(f Field, h header, from, n int64) ([]any, error) {
 	return out, nil
 }
 
+// structs reads the members first, so that a length without rows behind it costs nothing.
 func (d *decoder) structs(f Field, h header, from, n int64) ([]any, error) {
-	out := make([]any, n)
-	for i := range out {
-		out[i] = make([]any, len(f.Children))
-	}
+	members := make([][]any, len(f.Children))
 	for j, c := range f.Children {
 		if h.nulls != 0 && h.buffers[0] != 0 {
 			c.Nullable = true // rows of members under a null mean nothing
 		}
-		member, err := d.array(c, h.children[j], n, from)
-		if err != nil {
+		var err error
+		if members[j], err = d.array(c, h.children[j], n, from); err != nil {
 			return nil, err
 		}
-		for i, v := range member {
-			out[i].([]any)[j] = v
+	}
+	out := make([]any, n)
+	for i := range out {
+		row := make([]any, len(members))
+		for j := range members {
+			row[j] = members[j][i]
 		}
+		out[i] = row
 	}
 	return out, nil
 }
