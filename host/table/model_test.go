@@ -509,8 +509,11 @@ func TestModel(t *testing.T) {
 		for _, mode := range []host.OutputMode{host.Append, host.Upsert, host.Replace} {
 			t.Run(fmt.Sprintf("%s/%d", mode, seed), func(t *testing.T) {
 				g := generator{rand.New(rand.NewPCG(seed, 1))}
-				p := &port{t: t, g: g, store: newStore(t), rows: content{}, byKey: map[string]string{}, out: &host.Output{Name: "out", Mode: mode, Schema: g.schema()}}
+				p := &port{t: t, g: g, store: newMemStore(), rows: content{}, byKey: map[string]string{}, out: &host.Output{Name: "out", Mode: mode, Schema: g.schema()}}
 				p.width = len(p.out.Schema.Fields)
+				if seed == 0 {
+					p.store = newStore(t)
+				}
 				switch {
 				case mode == host.Upsert && seed%2 == 0:
 					p.out.Key = []string{"id", "part"}

@@ -68,9 +68,11 @@ func openParquet(ctx context.Context, store drivers.Store, mem memory.Allocator,
 		}
 	}()
 	defer recovered(&err)
-	if s.file, err = store.Open(ctx, name); err != nil {
+	f, err := store.Open(ctx, name)
+	if err != nil {
 		return s, err
 	}
+	s.file = f
 	var in parquet.ReaderAtSeeker = s.file
 	if n := s.file.Size(); n <= slurpBytes {
 		b := make([]byte, n)

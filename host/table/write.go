@@ -181,8 +181,13 @@ func (f *parquetFile) finish() (w written, err error) {
 	return written{name: f.name, bytes: f.out.n, rows: f.rows, sum: f.out.digest(), meta: meta}, nil
 }
 
-// abandon closes the file without completing it.
-func (f *parquetFile) abandon() { _ = f.raw.Close() }
+// abandon closes the file without completing it. The encoder lets go of its memory only when it believes to have.
+func (f *parquetFile) abandon() {
+	_ = f.raw.Close()
+	f.out.w = io.Discard
+	defer func() { _ = recover() }()
+	_ = f.pq.Close()
+}
 
 // rowWriter writes rows to one or more Parquet files. It collects row groups and encodes them in a goroutine of its own
 // while the next are collected; a writer that never fills a row group has none. How rows are cut into row groups and
@@ -293,8 +298,8 @@ func (w *rowWriter) encode(group []arrow.RecordBatch) error {
 
 func (w *rowWriter) finishFile() error {
 	f, err := w.file.finish()
-	w.file = nil
 	if err == nil {
+		w.file = nil
 		w.files = append(w.files, f)
 	}
 	return err
@@ -311,8 +316,8 @@ func (w *rowWriter) close() ([]written, error) {
 	if w.err == nil && w.file != nil {
 		w.err = w.finishFile()
 	}
+	w.drop() // none is left but after an error
 	if w.err != nil {
-		w.drop()
 		return nil, w.err
 	}
 	return w.files, nil
