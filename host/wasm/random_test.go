@@ -190,7 +190,7 @@ func (p *program) jump() {
 
 // TestRandomPrograms: results, traps and fuel of random control flow are the same in all worlds, to the instruction.
 func TestRandomPrograms(t *testing.T) {
-	const seeds = 300
+	const seeds = 200
 	traps := 0
 	for seed := range uint64(seeds) {
 		p := &program{r: rand.New(rand.NewPCG(seed, 7))}
