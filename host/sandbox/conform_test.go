@@ -23,7 +23,8 @@ import (
 
 // The conformance suite of the ABI, with the reference products of the SDKs in this sandbox.
 
-func TestConformGo(t *testing.T) { conform(t, Config{}, abitest.BuildGo(t, "conform")) }
+func TestConformGo(t *testing.T)   { conform(t, Config{}, abitest.BuildGo(t, "conform")) }
+func TestConformRust(t *testing.T) { conform(t, Config{}, abitest.PrebuiltRust(t, "conform")) }
 
 // conform runs the suite over a reference product.
 func conform(t *testing.T, cfg Config, module []byte) {
