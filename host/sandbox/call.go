@@ -29,9 +29,9 @@ func (i *Instance) call(ctx context.Context, p phase, f api.Function, params ...
 	if err := i.overdue(); err != nil {
 		return 0, i.end(err)
 	}
-	var stack [2]uint64
-	copy(stack[:], params)
-	err := f.CallWithStack(&i.ctx, stack[:])
+	i.stack = [2]uint64{}
+	copy(i.stack[:], params)
+	err := f.CallWithStack(&i.ctx, i.stack[:])
 	m.left -= time.Since(start)
 	i.ctx.Context, i.phase = nil, outside
 	i.usage.MemoryBytes = int64(i.mem.size) // it never shrinks
@@ -42,7 +42,7 @@ func (i *Instance) call(ctx context.Context, p phase, f api.Function, params ...
 	if i.failure != nil {
 		return 0, i.end(i.failure)
 	}
-	return int32(stack[0]), nil
+	return int32(i.stack[0]), nil
 }
 
 // run calls a function of the product and turns its status into an error.

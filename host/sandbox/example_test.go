@@ -10,8 +10,12 @@ import (
 
 // exampleSpec is a run of the SDKs' example product: what bird strikes cost each airport.
 func exampleSpec() abitest.Spec {
-	text := func(name string, null bool) abitest.Field { return abitest.Field{Name: name, Format: "u", Nullable: null} }
-	number := func(name string, null bool) abitest.Field { return abitest.Field{Name: name, Format: "l", Nullable: null} }
+	text := func(name string, null bool) abitest.Field {
+		return abitest.Field{Name: name, Format: "u", Nullable: null}
+	}
+	number := func(name string, null bool) abitest.Field {
+		return abitest.Field{Name: name, Format: "l", Nullable: null}
+	}
 	date := func(name string) abitest.Field { return abitest.Field{Name: name, Format: "tdD"} }
 	return abitest.Spec{
 		RunID:  "run-1",

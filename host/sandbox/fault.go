@@ -3,7 +3,6 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
@@ -13,9 +12,8 @@ import (
 
 // fault says why a call into the guest did not return: the reason it was killed for, or its trap.
 func (i *Instance) fault(f api.FunctionDefinition, err error) error {
-	var bug runtime.Error
-	if errors.As(err, &bug) {
-		return fmt.Errorf("a host function failed while %s ran: %w", exportName(f), err) // ours, not the guest's
+	if i.failure == nil && strings.Contains(err.Error(), "(recovered by wazero)") {
+		return fmt.Errorf("the host failed while %s ran: %w", exportName(f), err) // a panic of ours, not the guest's
 	}
 	trap, trace := splitTrap(err)
 	where := i.program.functions(trace)

@@ -2,8 +2,12 @@ package sandbox
 
 import (
 	"context"
+	"io"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,5 +256,53 @@ func TestRefused(t *testing.T) {
 	}
 	if err := e.Check(context.Background(), whole); err != nil {
 		t.Errorf("a good module: %v", err)
+	}
+}
+
+// Guests that spin stop nobody: garbage is collected, other guests run.
+func TestSpinningStopsNobody(t *testing.T) {
+	e := newEngine(t, Config{})
+	s := specOf(assemble(t, guest{proc: spin}.text()), numbers)
+	s.Product.Limits.Deadline = 20 * time.Second
+	ctx, stop := context.WithCancelCause(context.Background())
+	var ended atomic.Int32
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) + 1 {
+		i := start(t, e, s, &fake{})
+		if err := i.Open(ctx); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			_ = i.Process(ctx, 0, counting(1))
+			ended.Add(1)
+		})
+	}
+	good := specOf(assemble(t, echo.text()), numbers)
+	for range 3 {
+		runtime.GC()
+		if _, err := runAll(e, good, &fake{}, counting(10)); err != nil {
+			t.Error(err)
+		}
+	}
+	if ended.Load() != 0 {
+		t.Error("it took the spinners' whole deadline")
+	}
+	stop(nil)
+	wg.Wait()
+}
+
+// A mistake of the host is not called the guest's.
+func TestHostPanics(t *testing.T) {
+	e := newEngine(t, Config{})
+	module := assemble(t, echo.text())
+	for name, emit := range map[string]func(context.Context) error{
+		"a string":    func(context.Context) error { panic("oh") },
+		"an error":    func(context.Context) error { panic(io.ErrUnexpectedEOF) },
+		"a nil write": func(context.Context) error { var m map[int]int; m[1] = 1; return nil },
+	} {
+		_, err := runAll(e, specOf(module, numbers), &fake{onEmit: emit}, counting(1))
+		if err == nil || host.CodeOf(err) != "" || !strings.Contains(err.Error(), "the host failed while adp_process ran") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

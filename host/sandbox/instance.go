@@ -26,6 +26,7 @@ type Instance struct {
 	funcs exports
 	ctx   guestContext // of the current call
 	phase phase
+	stack [2]uint64 // parameters and result of the current call
 	meter meter
 
 	failure error // the first reason why the run must fail; the guest may not have seen it yet
@@ -80,7 +81,7 @@ func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) 
 }
 
 func (i *Instance) start(ctx context.Context, quantum int64) error {
-	limit := min(i.limits.Memory, maxMemory) / pageSize * pageSize
+	limit := max(min(i.limits.Memory, maxMemory)/pageSize*pageSize, pageSize)
 	if need := i.program.minMemory; need > limit {
 		return host.Errorf(host.CodeGuestMemory, "the guest needs %s of memory to start, its limit is %s", size(need), size(i.limits.Memory)).
 			WithHint("raise limits.memory")
@@ -201,7 +202,9 @@ func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch
 
 // Flush ends the run: the guest emits what it still holds.
 func (i *Instance) Flush(ctx context.Context) error {
-	return i.run(ctx, i.funcs.flush)
+	err := i.run(ctx, i.funcs.flush)
+	i.log.flush()
+	return err
 }
 
 // Usage is what the instance has cost so far.
@@ -222,7 +225,6 @@ func (i *Instance) Close() error {
 	i.dead = true
 	i.usage = i.Usage()
 	i.meter.counter = nil
-	i.log.flush()
 	err := i.bindings.close()
 	if i.mod != nil {
 		err = errors.Join(err, i.mod.Close(context.Background()))
