@@ -25,14 +25,17 @@ type Checker struct {
 	rules []*rule
 	op    int // column _op, -1: none
 	rows  int64
+	drop  mask // of the batch at hand
 }
 
 // rule is a compiled rule and what it has seen.
 type rule struct {
 	host.Rule
-	find    func(rec arrow.RecordBatch, hit func(row int)) // row rules: calls hit for each row that breaks it
-	reason  func(rec arrow.RecordBatch, row int) string
-	broken  int64
+	judge   judge // nil for rules about the table
+	column  int
+	bad     mask  // rows of the batch at hand that break it
+	hits    int64 // how many those are
+	broken  int64 // in the run
 	sampled int
 	skip    string // why it cannot be evaluated, "" when it can
 }
@@ -70,79 +73,108 @@ func compile(r host.Rule, s *arrow.Schema) (*rule, error) {
 		}
 	}
 	if !r.RowRule() {
-		if r.OnViolation == host.Quarantine {
-			return nil, fmt.Errorf("%s is about the table; quarantine sets single rows aside", r.Kind)
-		}
-		switch r.Kind {
-		case host.RowCount:
-		case host.DuplicateValues:
-			if len(r.Columns) == 0 {
-				return nil, fmt.Errorf("duplicateValues names no column")
-			}
-		default:
-			out.skip = fmt.Sprintf("a check of kind %q is not evaluated here", r.Kind)
-		}
-		return out, nil
+		return out, out.compileTable()
 	}
 	if len(r.Columns) != 1 {
 		return nil, fmt.Errorf("%s is about one column, %d are named", r.Kind, len(r.Columns))
 	}
-	i := s.FieldIndices(r.Columns[0])[0]
-	test, err := rowTest(r, s.Field(i).Type)
-	if err != nil {
-		return nil, err
+	out.column = s.FieldIndices(r.Columns[0])[0]
+	var err error
+	out.judge, err = rowJudge(r, s.Field(out.column).Type)
+	return out, err
+}
+
+// compileTable prepares a rule about the resulting table, or one that nothing here can evaluate.
+func (r *rule) compileTable() error {
+	switch {
+	case r.Kind != host.RowCount && r.Kind != host.DuplicateValues:
+		r.skip = fmt.Sprintf("rules of kind %s are not evaluated here", r.Kind)
+	case r.OnViolation == host.Quarantine:
+		return fmt.Errorf("%s is about the table; quarantine sets single rows aside", r.Kind)
+	case r.Kind == host.RowCount && r.MustBe.IsZero():
+		return fmt.Errorf("rowCount does not say how many rows there must be")
+	case r.Kind == host.DuplicateValues && len(r.Columns) == 0:
+		return fmt.Errorf("duplicateValues names no column")
 	}
-	out.find = func(rec arrow.RecordBatch, hit func(int)) { test(rec.Column(i), hit) }
-	out.reason = func(rec arrow.RecordBatch, row int) string { return reason(r, columnar.Value(rec.Column(i), row)) }
-	return out, nil
+	return nil
 }
 
 // Batch judges a batch. keep is rec itself when no row is set aside, else a new batch without the rows that a
-// quarantine rule refuses; the caller releases keep in either case, rec stays the caller's. violations are in no
-// particular order, at most MaxSamples a rule and run.
+// quarantine rule refuses; the caller releases keep in either case, rec stays the caller's.
+//
+// Of the violations come first the rows that are set aside, each once and in order, under the first rule that refuses
+// it: they are nowhere else, so all are named. Then come up to MaxSamples rows a run for each other rule.
 func (c *Checker) Batch(rec arrow.RecordBatch) (keep arrow.RecordBatch, violations []Violation) {
 	n := int(rec.NumRows())
-	skip := c.deletes(rec)
-	c.rows += int64(n)
-	if skip != nil {
-		for _, s := range skip {
-			if s {
-				c.rows--
-			}
-		}
-	}
-	var drop []bool
+	deletes := c.deletes(rec)
+	c.rows += int64(n) - deletes.count()
+	dropping := false
+	c.drop = c.drop.cleared(n)
 	for _, r := range c.rules {
-		if r.find == nil {
+		if r.judge == nil {
 			continue
 		}
-		r.find(rec, func(row int) {
-			if skip != nil && skip[row] {
-				return
-			}
-			r.broken++
-			if r.OnViolation == host.Quarantine {
-				if drop == nil {
-					drop = make([]bool, n)
-				}
-				drop[row] = true
-			}
-			// Rows that are set aside are all named: they are nowhere else. Of others, some are enough.
-			if r.sampled < MaxSamples || r.OnViolation == host.Quarantine {
-				r.sampled++
-				violations = append(violations, Violation{Row: row, Rule: r.ID, Action: r.OnViolation, Reason: r.reason(rec, row)})
-			}
-		})
+		r.bad = r.bad.cleared(n)
+		r.judge(rec.Column(r.column), r.bad)
+		r.bad.andNot(deletes)
+		r.hits = r.bad.count()
+		r.broken += r.hits
+		if r.hits > 0 && r.OnViolation == host.Quarantine {
+			dropping = true
+			c.drop.or(r.bad)
+		}
 	}
-	if drop == nil {
+	if dropping {
+		violations = c.setAside(rec)
+	}
+	for _, r := range c.rules {
+		if r.judge != nil && r.hits > 0 && r.OnViolation != host.Quarantine && r.sampled < MaxSamples {
+			violations = r.sample(rec, violations)
+		}
+	}
+	if !dropping {
 		rec.Retain()
 		return rec, violations
 	}
-	return without(rec, drop), violations
+	return without(rec, c.drop), violations
+}
+
+// setAside names the rows that quarantine rules refuse.
+func (c *Checker) setAside(rec arrow.RecordBatch) []Violation {
+	out := make([]Violation, 0, c.drop.count())
+	c.drop.rows(func(row int) bool {
+		v := Violation{Row: row, Action: host.Quarantine}
+		for _, r := range c.rules {
+			switch {
+			case r.judge == nil || r.OnViolation != host.Quarantine || !r.bad.has(row):
+			case v.Rule == "":
+				v.Rule, v.Reason = r.ID, r.reason(rec, row)
+			default:
+				v.Reason += fmt.Sprintf("; also breaks %s: %s", r.ID, r.reason(rec, row))
+			}
+		}
+		out = append(out, v)
+		return true
+	})
+	return out
+}
+
+// sample names rows that break a rule which sets none aside, while there is room.
+func (r *rule) sample(rec arrow.RecordBatch, out []Violation) []Violation {
+	r.bad.rows(func(row int) bool {
+		r.sampled++
+		out = append(out, Violation{Row: row, Rule: r.ID, Action: r.OnViolation, Reason: r.reason(rec, row)})
+		return r.sampled < MaxSamples
+	})
+	return out
+}
+
+func (r *rule) reason(rec arrow.RecordBatch, row int) string {
+	return reason(r.Rule, columnar.Value(rec.Column(r.column), row))
 }
 
 // deletes marks the rows that only remove: they have no values to judge. nil: there are none.
-func (c *Checker) deletes(rec arrow.RecordBatch) []bool {
+func (c *Checker) deletes(rec arrow.RecordBatch) mask {
 	if c.op < 0 {
 		return nil
 	}
@@ -150,13 +182,13 @@ func (c *Checker) deletes(rec arrow.RecordBatch) []bool {
 	if !ok || ops.NullN() == ops.Len() {
 		return nil
 	}
-	var out []bool
+	var out mask
 	for i := range ops.Len() {
 		if ops.IsValid(i) && ops.Value(i) == abi.OpDelete {
 			if out == nil {
-				out = make([]bool, ops.Len())
+				out = out.cleared(ops.Len())
 			}
-			out[i] = true
+			out.set(i)
 		}
 	}
 	return out
@@ -167,6 +199,13 @@ type Measures struct {
 	Rows int64
 	// Duplicates counts rows beyond the first with the same values of columns.
 	Duplicates func(columns []string) (int64, error)
+}
+
+func (m Measures) duplicates(columns []string) (int64, error) {
+	if m.Duplicates == nil {
+		return 0, fmt.Errorf("duplicates of the table were not measured")
+	}
+	return m.Duplicates(columns)
 }
 
 // Finish judges the run: one check a rule, in the order of the contract.
@@ -181,7 +220,7 @@ func (c *Checker) Finish(m Measures) []host.Check {
 func (c *Checker) check(r *rule, m Measures) host.Check {
 	k := host.Check{Port: c.port, Rule: r.ID, Expected: expected(r.Rule)}
 	if r.skip != "" {
-		k.Status, k.Reason = host.CheckSkip, r.skip
+		k.Status, k.Reason, k.Expected = host.CheckSkip, r.skip, r.Description
 		return k
 	}
 	measured, of := r.broken, c.rows
@@ -189,7 +228,7 @@ func (c *Checker) check(r *rule, m Measures) host.Check {
 	case host.RowCount:
 		measured = m.Rows
 	case host.DuplicateValues:
-		n, err := m.Duplicates(r.Columns)
+		n, err := m.duplicates(r.Columns)
 		if err != nil {
 			k.Status, k.Reason = host.CheckError, err.Error()
 			return k

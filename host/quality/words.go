@@ -36,6 +36,19 @@ func shorten(s string) string {
 	return s
 }
 
+// text is a value as reasons show it.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case []byte:
+		return string(v)
+	}
+	return fmt.Sprint(v)
+}
+
 // validity says what an invalidValues rule demands.
 func validity(r host.Rule) string {
 	var out []string
@@ -45,13 +58,22 @@ func validity(r host.Rule) string {
 	if r.Pattern != "" {
 		out = append(out, "of the form "+r.Pattern)
 	}
-	switch {
-	case r.Min != nil && r.Max != nil:
-		out = append(out, fmt.Sprintf("within %v and %v", *r.Min, *r.Max))
-	case r.Min != nil:
-		out = append(out, fmt.Sprintf("at least %v", *r.Min))
-	case r.Max != nil:
-		out = append(out, fmt.Sprintf("at most %v", *r.Max))
+	low, high := r.MinText, r.MaxText
+	if r.Min != nil {
+		low = number(*r.Min)
+	}
+	if r.Max != nil {
+		high = number(*r.Max)
+	}
+	if low != "" && high != "" && !r.MinOpen && !r.MaxOpen {
+		out = append(out, "from "+low+" to "+high)
+	} else {
+		if low != "" {
+			out = append(out, choose(r.MinOpen, "greater than ", "at least ")+low)
+		}
+		if high != "" {
+			out = append(out, choose(r.MaxOpen, "less than ", "at most ")+high)
+		}
 	}
 	switch {
 	case r.MinLength != nil && r.MaxLength != nil:
@@ -63,6 +85,15 @@ func validity(r host.Rule) string {
 	}
 	return strings.Join(out, " and ")
 }
+
+func choose(c bool, yes, no string) string {
+	if c {
+		return yes
+	}
+	return no
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // expected is the bound of a rule in words.
 func expected(r host.Rule) string {
@@ -77,7 +108,7 @@ func expected(r host.Rule) string {
 	var out []string
 	add := func(v *float64, words string) {
 		if v != nil {
-			out = append(out, words+strconv.FormatFloat(*v, 'f', -1, 64))
+			out = append(out, words+number(*v))
 		}
 	}
 	add(b.Eq, "exactly ")
@@ -86,6 +117,9 @@ func expected(r host.Rule) string {
 	add(b.Ge, "at least ")
 	add(b.Lt, "fewer than ")
 	add(b.Le, "at most ")
+	if b.NotFrom != nil && b.NotTo != nil {
+		out = append(out, "not between "+number(*b.NotFrom)+" and "+number(*b.NotTo))
+	}
 	return strings.Join(out, " and ") + " " + unit
 }
 
