@@ -31,7 +31,7 @@ The file is an OCI layout in a tar, named by the digest of its content; adp run 
 the product's language must be installed; the SDK comes with adp.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := a.workshop(nil)
+			w, err := a.workshop()
 			if err != nil {
 				return err
 			}

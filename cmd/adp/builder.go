@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
+	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
@@ -39,8 +39,8 @@ type workshop struct {
 	app    *app
 }
 
-// workshop opens the build cache. Compilers talk to w; nil: not at all.
-func (a *app) workshop(talk io.Writer) (*workshop, error) {
+// workshop opens the build cache.
+func (a *app) workshop() (*workshop, error) {
 	cache, err := cacheFolder()
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (a *app) workshop(talk io.Writer) (*workshop, error) {
 		return nil, err
 	}
 	return &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
-		Cache: cache, GoSDK: gosdk.Source, Env: os.Environ(), LookPath: exec.LookPath, Talk: talk,
+		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath, MoreRust: []string{"/usr/bin/rustc"}, Talk: a.err,
 		Check: engine.Check, Infer: files.Infer,
 	}}, nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,10 +50,11 @@ func (a *app) demo(ctx context.Context, samples string, once bool) (err error) {
 	if err != nil {
 		return err
 	}
-	data, err := mesh.CopyData(samples, filepath.Join(a.settings.Data, "sample-data"))
+	w, err := a.workshop()
 	if err != nil {
 		return err
 	}
+	defer w.close()
 	n, err := a.start(ctx, true)
 	if err != nil {
 		return err
@@ -67,64 +66,23 @@ func (a *app) demo(ctx context.Context, samples string, once bool) (err error) {
 		stop()
 		err = errors.Join(err, <-served)
 	}()
-	if err := a.registerSamples(ctx, n.Node, samples, data); err != nil {
-		return err
-	}
-	if err := n.Settle(ctx); err != nil {
-		return err
-	}
-	if !once {
-		if err := a.showMesh(ctx, n.Node); err != nil {
-			return err
-		}
-		a.talk("\nthe mesh is at %s for anybody on this machine; in another terminal:", n.URL())
-		a.talk("  adp --data %s find\n  adp --data %s access adp://./safety/strike-risk --limit 5", n.Data(), n.Data())
-		a.talk("late data arrives in ten seconds")
-		if err := pause(ctx, 10*time.Second); err != nil {
-			return nil // interrupted: the demo is over
-		}
-	}
-	if _, err := data.Later(); err != nil {
-		return err
-	}
-	if err := n.Settle(ctx); err != nil {
+	d := mesh.Demo{Node: n.Node, Builder: w.Builder, Samples: samples, Work: a.settings.Data, Talk: a.err}
+	if err := d.Run(ctx); err != nil {
 		return err
 	}
 	if err := a.showMesh(ctx, n.Node); err != nil {
 		return err
 	}
-	a.talk("\n%s is held: a rule of its contract rejects rows of the late data. Its consumers keep the last good snapshot.", mesh.Held.URL())
+	a.talk("\n%s is held: a rule of its contract rejects rows of the file that came last.\nIts consumers keep the last good snapshot.", mesh.Held.URL())
 	if once {
 		return a.judgeDemo(ctx, n.Node)
 	}
-	a.talk("which rows, and which rule:\n  adp --data %s control %s status", n.Data(), mesh.Held.URL())
-	a.talk("interrupt to end")
+	a.talk(`The mesh is at %s for anybody on this machine, until it is interrupted. In another terminal:
+  adp --data %[2]s control %[3]s status    which rows, and which rule
+  adp --data %[2]s find
+  adp --data %[2]s access adp://./safety/strike-risk --limit 5`, n.URL(), n.Data(), mesh.Held.URL())
 	<-ctx.Done()
 	return nil
-}
-
-// registerSamples builds the products and registers them together.
-func (a *app) registerSamples(ctx context.Context, n *node.Node, samples string, data *mesh.Data) error {
-	w, err := a.workshop(nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	var all []node.Registration
-	for i, product := range mesh.Products {
-		a.talk("[%d/%d] building %s", i+1, len(mesh.Products), product)
-		artifact, err := w.Product(ctx, filepath.Join(samples, filepath.FromSlash(product)), nil)
-		if err != nil {
-			return err
-		}
-		digest, err := n.Registry().Push(ctx, artifact)
-		if err != nil {
-			return err
-		}
-		all = append(all, node.Registration{Artifact: digest, Sources: data.Sources(product)})
-	}
-	_, err = n.Register(ctx, all)
-	return err
 }
 
 func (a *app) showMesh(ctx context.Context, n *node.Node) error {
@@ -155,13 +113,4 @@ func (a *app) judgeDemo(ctx context.Context, n *node.Node) error {
 		wrong = append(wrong, fmt.Errorf("%d products of %d run", len(list), len(mesh.Products)))
 	}
 	return errors.Join(wrong...)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

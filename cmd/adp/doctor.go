@@ -53,7 +53,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		return append(list, judged("build cache", "bad", "", err))
 	}
 	list = append(list, a.examineFolder("build cache", cache))
-	w, err := a.workshop(nil)
+	w, err := a.workshop()
 	if err != nil {
 		return append(list, judged("sandbox", "bad", "", err))
 	}

@@ -81,7 +81,7 @@ func (a *app) pack(ctx context.Context, path string) ([]byte, map[string]string,
 		return b, map[string]string{}, err
 	}
 	a.talk("building %s", path)
-	w, err := a.workshop(nil)
+	w, err := a.workshop()
 	if err != nil {
 		return nil, nil, err
 	}

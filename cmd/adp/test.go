@@ -48,7 +48,7 @@ in any order. An empty cell is null, "" the empty text. The rules of the contrac
 }
 
 func (a *app) test(ctx context.Context, dir string, update bool) error {
-	w, err := a.workshop(nil)
+	w, err := a.workshop()
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -24,7 +25,9 @@ type Builder struct {
 	Env []string
 	// LookPath finds the compilers, as exec.LookPath does.
 	LookPath func(name string) (string, error)
-	// Talk gets what a person may want to see of a long build; nil: nobody.
+	// MoreRust are paths of further Rust compilers to look at when the one on the PATH cannot compile to Wasm.
+	MoreRust []string
+	// Talk gets a line now and then for a person who waits; nil: nobody.
 	Talk io.Writer
 	// Check has the module judged by the sandbox that will run it; nil: whoever runs it will.
 	Check func(ctx context.Context, module []byte) error
@@ -79,21 +82,25 @@ func (b *Builder) tool(name, hint string) (string, error) {
 	return path, nil
 }
 
-// run executes a compiler in dir and gives what it said, the last megabyte of it.
+// run executes a compiler in dir and gives what it said, the last 16 MiB of it.
 func (b *Builder) run(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(append([]string{}, b.Env...), env...) // of two settings the last counts
-	said := &tail{limit: 1 << 20}
+	said := &tail{limit: 16 << 20}
 	cmd.Stdout, cmd.Stderr = said, said
-	if b.Talk != nil {
-		cmd.Stderr = io.MultiWriter(said, b.Talk)
-	}
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return said.String(), ctx.Err()
 	}
 	return said.String(), err
+}
+
+// talk tells a person who waits why.
+func (b *Builder) talk(format string, args ...any) {
+	if b.Talk != nil {
+		fmt.Fprintf(b.Talk, format+"\n", args...)
+	}
 }
 
 // tail keeps the end of what is written to it.

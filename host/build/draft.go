@@ -106,9 +106,7 @@ func (b *Builder) draftInput(ctx context.Context, name, uri string, options map[
 	if err := os.WriteFile(path, text, 0o644); err != nil {
 		return host.Errorf(host.CodeBuildCompile, "%w", err)
 	}
-	if b.Talk != nil {
-		fmt.Fprintf(b.Talk, "drafted %s from %s: read it, it is yours now\n", path, uri)
-	}
+	b.talk("drafted %s from %s: read it, it is yours now", path, uri)
 	return nil
 }
 

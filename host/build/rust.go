@@ -1,12 +1,16 @@
 package build
 
 import (
+	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/adp-host/adp/host"
 )
@@ -17,9 +21,9 @@ const rustTarget = "wasm32-unknown-unknown"
 // rustCrate is the name under which products require the SDK; a Cargo patch puts ours in its place.
 const rustCrate = "adp"
 
-const rustHint = "install Rust from https://rustup.rs, then: rustup target add " + rustTarget
-
-// compileRust compiles a cdylib crate. Dependencies beside the SDK come from crates.io as Cargo.lock pins them.
+// compileRust compiles a cdylib crate, in its folder but with Cargo's own files elsewhere. All products share one target
+// folder: what does not belong to a product is compiled once. Dependencies beside the SDK come from crates.io as
+// Cargo.lock pins them.
 func (b *Builder) compileRust(ctx context.Context, dir string) ([]byte, error) {
 	if b.RustSDK == nil {
 		return nil, host.Errorf(host.CodeBuildToolchain, "this adp carries no Rust SDK")
@@ -35,68 +39,142 @@ func (b *Builder) compileRust(ctx context.Context, dir string) ([]byte, error) {
 	if _, err := os.Stat(filepath.Join(abs, "Cargo.toml")); err != nil {
 		return nil, host.Errorf(host.CodeBuildCompile, "%s is no Rust crate: %w", dir, err).WithHint("adp new shows a whole product")
 	}
+	rust, err := b.findRust(ctx)
+	if err != nil {
+		return nil, err
+	}
 	sdk, err := b.unpack("rust", b.RustSDK)
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.targetDir(abs)
-	if err != nil {
-		return nil, err
+	out := filepath.Join(b.Cache, "rust")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, cacheError(err)
 	}
-	args := []string{"build", "--release", "--target", rustTarget, "--message-format", "short",
-		"--target-dir", out, "--config", "patch.crates-io." + rustCrate + ".path=" + strconv.Quote(sdk)}
-	env := []string{
-		"CARGO_ENCODED_RUSTFLAGS=" + rustFlags(abs, "/product", sdk, "/adp", out, "/target"),
-		"CARGO_TERM_COLOR=never", "CARGO_INCREMENTAL=0", "CARGO_BUILD_TARGET=", "CARGO_TARGET_DIR=" + out,
+	if std, _ := filepath.Glob(filepath.Join(out, rustTarget, "release", "deps", "libstd-*.rlib")); rust.library && len(std) == 0 {
+		b.talk("Rust's standard library is compiled too: a minute or two, once")
 	}
+	args := append([]string{"build", "--lib", "--release", "--target", rustTarget, "--target-dir", out,
+		"--message-format", "json,json-diagnostic-short", "--config", "patch.crates-io." + rustCrate + ".path=" + strconv.Quote(sdk)}, rust.args...)
+	env := append([]string{
+		"CARGO_ENCODED_RUSTFLAGS=" + strings.Join([]string{"-Cstrip=symbols", "--remap-path-prefix=" + sdk + "=/adp", "--remap-path-prefix=" + out + "=/target"}, "\x1f"),
+		"CARGO_TERM_COLOR=never", "CARGO_INCREMENTAL=0",
+	}, rust.env...)
 	said, err := b.run(ctx, abs, env, cargo, append(args, "--offline")...)
-	if err != nil && ctx.Err() == nil { // a dependency that is not in Cargo's own cache yet
-		said, err = b.run(ctx, abs, env, cargo, args...)
+	if err != nil && ctx.Err() == nil && !rust.vendored && !strings.Contains(said, `"level":"error"`) {
+		said, err = b.run(ctx, abs, env, cargo, args...) // a dependency that is not in Cargo's own cache yet
 	}
-	if err != nil {
-		return nil, compilerError(ctx, abs, "cargo build", said, err)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	return onlyModule(filepath.Join(out, rustTarget, "release"))
+	result := readCargo(abs, said)
+	switch {
+	case len(result.errors) > 0:
+		return nil, errors.Join(result.errors...)
+	case err != nil:
+		return nil, compilerError(ctx, abs, "cargo build", result.rest, err)
+	case len(result.modules) != 1:
+		return nil, host.Errorf(host.CodeBuildModule, "the crate makes %d modules, a product is one", len(result.modules)).
+			WithHint(`in Cargo.toml: [lib] crate-type = ["cdylib"]`)
+	}
+	return os.ReadFile(result.modules[0])
 }
 
-// targetDir is where Cargo keeps what it made of a product's folder, without the modules of earlier builds: the crate may
-// have another name by now.
-func (b *Builder) targetDir(dir string) (string, error) {
-	sum := sha256.Sum256([]byte(dir))
-	out := filepath.Join(b.Cache, "rust", hex.EncodeToString(sum[:8]))
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", cacheError(err)
-	}
-	old, err := filepath.Glob(filepath.Join(out, rustTarget, "release", "*.wasm"))
-	if err != nil {
-		return "", cacheError(err)
-	}
-	for _, path := range old {
-		if err := os.Remove(path); err != nil {
-			return "", cacheError(err)
+// cargoResult is what Cargo's messages come to.
+type cargoResult struct {
+	modules []string // .wasm files of the product's own crate
+	errors  []error
+	rest    string // what was no message
+}
+
+// cargoMessage is the part of a message that matters here.
+type cargoMessage struct {
+	Reason       string   `json:"reason"`
+	ManifestPath string   `json:"manifest_path"`
+	Filenames    []string `json:"filenames"`
+	Message      struct {
+		Level   string `json:"level"`
+		Message string `json:"message"`
+		Code    *struct {
+			Code string `json:"code"`
+		} `json:"code"`
+		Spans []rustSpan `json:"spans"`
+	} `json:"message"`
+}
+
+type rustSpan struct {
+	File    string `json:"file_name"`
+	Line    int    `json:"line_start"`
+	Column  int    `json:"column_start"`
+	Primary bool   `json:"is_primary"`
+	Label   string `json:"label"`
+}
+
+// readCargo reads messages, one JSON object a line, between lines for people.
+func readCargo(dir, said string) cargoResult {
+	var out cargoResult
+	var rest []string
+	manifest := filepath.Join(dir, "Cargo.toml")
+	lines := bufio.NewScanner(strings.NewReader(said))
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var m cargoMessage
+		if json.Unmarshal(lines.Bytes(), &m) != nil || m.Reason == "" {
+			rest = append(rest, lines.Text())
+			continue
+		}
+		switch {
+		case m.Reason == "compiler-artifact" && sameFile(m.ManifestPath, manifest):
+			for _, f := range m.Filenames {
+				if filepath.Ext(f) == ".wasm" {
+					out.modules = append(out.modules, f)
+				}
+			}
+		case m.Reason == "compiler-message" && m.Message.Level == "error" && len(out.errors) < maxComplaints:
+			if err := m.complaint(dir); err != nil {
+				out.errors = append(out.errors, err)
+			}
 		}
 	}
-	return out, nil
+	out.rest = strings.Join(rest, "\n")
+	return out
 }
 
-// rustFlags keeps the places of this machine out of the module. Places are pairs: the real one, and what to say instead.
-func rustFlags(places ...string) string {
-	flags := "-Cstrip=symbols"
-	for i := 0; i+1 < len(places); i += 2 {
-		flags += "\x1f--remap-path-prefix=" + places[i] + "=" + places[i+1]
+// complaint is a compiler's error with its place; nil for the summary that ends a list of them.
+func (m *cargoMessage) complaint(dir string) error {
+	at := slices.IndexFunc(m.Message.Spans, func(s rustSpan) bool { return s.Primary })
+	if at < 0 {
+		if strings.HasPrefix(m.Message.Message, "aborting due to") {
+			return nil
+		}
+		return host.Errorf(host.CodeBuildCompile, "%s", m.Message.Message)
 	}
-	return flags
+	s := m.Message.Spans[at]
+	text := m.Message.Message
+	if s.Label != "" && s.Label != text {
+		text += ": " + s.Label
+	}
+	if m.Message.Code != nil {
+		text = fmt.Sprintf("%s (%s)", text, m.Message.Code.Code)
+	}
+	file := s.File
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	e := host.Errorf(host.CodeBuildCompile, "%s", text)
+	e.At, e.Excerpt = host.Position{File: file, Line: s.Line, Column: s.Column}, excerpt(file, s.Line, s.Column)
+	return e
 }
 
-// onlyModule reads the one .wasm file of a folder.
-func onlyModule(dir string) ([]byte, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "*.wasm"))
+// sameFile compares paths that may go through links.
+func sameFile(a, b string) bool {
+	if a == b {
+		return true
+	}
+	ia, err := os.Stat(a)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	if len(found) != 1 {
-		return nil, host.Errorf(host.CodeBuildModule, "the crate makes %d modules, a product is one", len(found)).
-			WithHint(`in Cargo.toml: [lib] crate-type = ["cdylib"], and no binaries`)
-	}
-	return os.ReadFile(found[0])
+	ib, err := os.Stat(b)
+	return err == nil && os.SameFile(ia, ib)
 }

@@ -2,7 +2,7 @@ package build
 
 import (
 	"context"
-	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/adp-host/adp/host"
@@ -19,33 +19,24 @@ type Toolchain struct {
 func (b *Builder) Toolchains(ctx context.Context) []Toolchain {
 	out := []Toolchain{{Language: "go"}, {Language: "rust"}}
 	out[0].Found, out[0].Err = b.says(ctx, "go", goHint, "env", "GOVERSION")
-	out[1].Found, out[1].Err = b.says(ctx, "cargo", rustHint, "--version")
-	if out[1].Err == nil {
-		out[1].Err = b.rustTargetInstalled(ctx)
+	if _, out[1].Err = b.tool("cargo", rustHint); out[1].Err == nil {
+		var rust rustTool
+		rust, out[1].Err = b.findRust(ctx)
+		out[1].Found = rust.words
 	}
 	return out
 }
 
-func (b *Builder) rustTargetInstalled(ctx context.Context) error {
-	dir, err := b.says(ctx, "rustc", rustHint, "--print", "target-libdir", "--target", rustTarget)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return host.Errorf(host.CodeBuildToolchain, "Rust's target %s is not installed", rustTarget).WithHint("%s", rustHint)
-	}
-	return nil
-}
-
 // says is the first line that a tool answers.
 func (b *Builder) says(ctx context.Context, name, hint string, args ...string) (string, error) {
-	path, err := b.tool(name, hint)
-	if err != nil {
-		return "", err
+	path := name
+	if !filepath.IsAbs(name) {
+		var err error
+		if path, err = b.tool(name, hint); err != nil {
+			return "", err
+		}
 	}
-	quiet := *b
-	quiet.Talk = nil
-	said, err := quiet.run(ctx, "", nil, path, args...)
+	said, err := b.run(ctx, "", nil, path, args...)
 	if err != nil {
 		return "", host.Errorf(host.CodeBuildToolchain, "%s does not run: %w", path, err).WithHint("%s", hint)
 	}
