@@ -40,14 +40,14 @@ func (a *attempt) Create(ctx context.Context, name string) (io.WriteCloser, erro
 }
 
 // named is the name of a file of the attempt that there is one of.
-func (a *attempt) named(what string) string { return a.prefix + "-" + what }
+func (a *attempt) named(what string) string { return a.prefix + "." + what }
 
 // nextData names the next data file.
 func (a *attempt) nextData() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.parts++
-	return fmt.Sprintf("%s-%d.parquet", a.prefix, a.parts-1)
+	return fmt.Sprintf("%s.%d.parquet", a.prefix, a.parts-1)
 }
 
 // files lists what exists, sorted.
@@ -76,7 +76,7 @@ func escapeName(port string) string {
 	var b strings.Builder
 	for _, r := range []byte(port) {
 		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_':
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_', r == '-':
 			b.WriteByte(r)
 		default:
 			fmt.Fprintf(&b, "~%02x", r)

@@ -43,14 +43,13 @@ func (b *avroBuf) optLong(v *int64) {
 	b.long(*v)
 }
 
-// mapOf appends an optional map from field ids, as Iceberg encodes it: an array of key-value records.
+// mapOf appends an optional map from field ids, as Iceberg encodes it: an array of key-value records. It is never null,
+// which some readers do not expect.
 func mapOf[V any](b *avroBuf, m map[int]V, value func(V)) {
-	if len(m) == 0 {
-		b.null()
-		return
-	}
 	b.some()
-	b.long(int64(len(m)))
+	if len(m) > 0 {
+		b.long(int64(len(m)))
+	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		b.long(int64(k))
 		value(m[k])

@@ -28,7 +28,7 @@ func (s *stage) newChanges(ctx context.Context) *changeFile {
 		if n == 1 {
 			return s.files.named("changes.parquet")
 		}
-		return s.files.named(fmt.Sprintf("changes-%d.parquet", n))
+		return s.files.named(fmt.Sprintf("changes.%d.parquet", n))
 	}
 	return &changeFile{s: s, schema: schema, w: s.t.newRowWriter(ctx, s.files, schema, name)}
 }

@@ -416,7 +416,7 @@ func (c *commit) metadata(ctx context.Context, s *state, list written) (err erro
 	if err != nil {
 		return fmt.Errorf("metadata of port %s: %w", c.spec.Output.Name, err)
 	}
-	name := fmt.Sprintf("%s-%05d.metadata.json", c.files.prefix, c.spec.Seq)
+	name := fmt.Sprintf("%s.%05d.metadata.json", c.files.prefix, c.spec.Seq)
 	w, err := writeFile(ctx, c.files, name, b)
 	s.ref = place{w.name, w.sum.String()}
 	return err

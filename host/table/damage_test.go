@@ -78,7 +78,7 @@ func TestDamagedFiles(t *testing.T) {
 	for _, name := range files {
 		good := mem.files[name]
 		kinds[name[strings.LastIndexByte(name, '.'):]] = true
-		for range 60 {
+		for range 40 {
 			bad := bytes.Clone(good)
 			switch g.IntN(10) {
 			case 0:

@@ -116,14 +116,14 @@ func failNth(t *testing.T, mode host.OutputMode, rebuild bool) {
 	setup.sizes = tinySizes
 	var ref *host.OutputRef
 	seq := host.Seq(1)
-	for ; seq <= 5; seq++ {
-		s := commitRows(t, setup, o, ref, seq, g.batch(emitted, 25, 60))
+	for ; seq <= 4; seq++ {
+		s := commitRows(t, setup, o, ref, seq, g.batch(emitted, 18, 40))
 		ref = &s.Ref
 	}
 	before := mem.names()
 	r, err := setup.Scan(t.Context(), *ref, o.Schema, ScanOptions{})
 	was := read(t, r, err)
-	batches := []arrow.RecordBatch{g.batch(emitted, 30, 60), g.batch(emitted, 30, 60)}
+	batches := []arrow.RecordBatch{g.batch(emitted, 14, 40), g.batch(emitted, 14, 40)}
 	for nth := int64(1); ; nth++ {
 		store := &failing{Store: mem, nth: nth, err: errInjected}
 		tables := New(store, Options{BufferBytes: 3000 * (nth % 2)}) // in memory and streamed
