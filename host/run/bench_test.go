@@ -1,7 +1,6 @@
 package run_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,27 +8,8 @@ import (
 
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
-	"github.com/adp-host/adp/host/run"
 	"github.com/adp-host/adp/host/table"
 )
-
-// icebergs plugs the real tables in, as host/node does.
-type icebergs struct{ t *table.Tables }
-
-func (s icebergs) Begin(ctx context.Context, spec run.StageSpec) (run.Stage, error) {
-	st, err := s.t.Begin(ctx, table.StageSpec(spec))
-	if err != nil {
-		return nil, err
-	}
-	return iceberg{st}, nil
-}
-
-type iceberg struct{ table.Stage }
-
-func (s iceberg) Finish(ctx context.Context) (run.Staged, error) {
-	st, err := s.Stage.Finish(ctx)
-	return run.Staged(st), err
-}
 
 // BenchmarkSmallCommit is a whole run of one small batch, everything fsynced, with Iceberg tables and etcd, against the
 // floor: four files fsynced one after another and their folder.

@@ -54,6 +54,9 @@ func (r *Runner) Execute(ctx context.Context, a Attempt) (Result, error) {
 		p = plan{rebuild: true, reason: words(p.reason, "rebuild: an input must be read from its beginning")}
 		res, err = r.attempt(ctx, a, b, m, p)
 	}
+	if errors.Is(err, drivers.ErrRestart) {
+		err = host.Errorf(host.CodeRunInput, "an input cannot be read from its beginning either: %w", err)
+	}
 	return res, err
 }
 

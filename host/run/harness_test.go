@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -367,7 +368,8 @@ func (l *logs) Open(_ context.Context, _ *host.Product, in *host.Input, c host.C
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.opened[in.Name]++
-	if err := l.errs["open "+in.Name]; err != nil {
+	if err := cmp.Or(l.errs["open "+in.Name], l.errs["open once"]); err != nil {
+		delete(l.errs, "open once")
 		return nil, err
 	}
 	from := 0

@@ -24,14 +24,14 @@ func (r *Runner) plan(ctx context.Context, a Attempt, b base) (plan, error) {
 		return plan{}, err
 	}
 	if why := rebuildCause(a, b, look); why != "" {
-		if look.waitsFor != "" && !a.Force {
+		if look.waitsFor != "" && !a.Rebuild {
 			return plan{idle: true, reason: "waiting for input " + look.waitsFor}, nil
 		}
 		idle, err := r.heldStill(ctx, a, b)
 		return plan{idle: idle, rebuild: true, reason: words(a.Reason, why)}, err
 	}
 	switch {
-	case look.waitsFor != "" && !a.Force:
+	case look.waitsFor != "": // not even a schedule or a trigger wants rows that miss a whole input
 		return plan{idle: true, reason: "waiting for input " + look.waitsFor}, nil
 	case look.pending == "" && !a.Force:
 		return plan{idle: true}, nil

@@ -297,6 +297,7 @@ func TestSnapshotInputs(t *testing.T) {
 	if res.Run.Reason != "waiting for input dim" {
 		t.Fatalf("reason %q", res.Run.Reason)
 	}
+	w.execute(host.RunIdle, force)
 	w.inputs.set("dim", text(1, "one"))
 	w.execute(host.RunCommitted)
 	w.wantRows("1:one")
@@ -349,6 +350,23 @@ func TestRestartRebuilds(t *testing.T) {
 		t.Fatalf("reason %q", res.Run.Reason)
 	}
 	w.wantRows("7:x", "8:y")
+}
+
+// TestRestartAtOpen: the input turns out to be unreadable from its cursor only when it is opened.
+func TestRestartAtOpen(t *testing.T) {
+	w := newWorld(t, host.Append, pass)
+	w.inputs.add("in", text(1, "a"))
+	w.execute(host.RunCommitted)
+	w.inputs.add("in", text(2, "b"))
+	w.inputs.errs["open once"] = fmt.Errorf("expired: %w", drivers.ErrRestart)
+	if res := w.execute(host.RunCommitted); !res.Head.Rebuild {
+		t.Fatalf("reason %q", res.Run.Reason)
+	}
+	w.wantRows("1:a", "2:b")
+	w.inputs.add("in", text(3, "c"))
+	w.inputs.errs["open in"] = fmt.Errorf("gone: %w", drivers.ErrRestart)
+	_, err := w.runner.Execute(t.Context(), w.attempt())
+	wantCode(t, err, host.CodeRunInput)
 }
 
 func TestHeldRebuildIsNotForgotten(t *testing.T) {

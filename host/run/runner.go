@@ -63,8 +63,8 @@ type Attempt struct {
 	ModuleBytes func() ([]byte, error) // called when the module is not in a cache
 	Own         host.Ownership
 	Reason      string   // in words; "" for the run to say why
-	Force       bool     // run although nothing is pending
-	Rebuild     bool     // recompute everything
+	Force       bool     // run although nothing is pending; a snapshot input that never published is still waited for
+	Rebuild     bool     // recompute everything, whatever is there
 	Override    Override // "" none
 }
 
