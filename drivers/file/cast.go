@@ -38,6 +38,8 @@ func newCaster(field arrow.Field, from arrow.DataType, f timeFormat) (caster, bo
 		return castStruct(from, to.(*arrow.StructType), f)
 	case arrow.TypeEqual(from, to):
 		return keep, true
+	case from.ID() == arrow.DICTIONARY:
+		return castThroughText(field, from.(*arrow.DictionaryType), f)
 	case from.ID() == arrow.STRING || from.ID() == arrow.LARGE_STRING:
 		return castText(field, f)
 	}
@@ -330,6 +332,8 @@ func castBytes(from, to arrow.DataType) (caster, bool) {
 			}
 			return copyBytes(a, to, bad, valueBytes(a)), bad
 		}, true
+	case arrow.DICTIONARY:
+		return castDictionary(from.(*arrow.DictionaryType), to)
 	case arrow.LARGE_STRING, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY:
 		return func(a arrow.Array) (arrow.Array, []int) {
 			value := valueBytes(a)

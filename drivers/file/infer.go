@@ -385,6 +385,8 @@ func (k *kinds) dataType() arrow.DataType {
 // microseconds.
 func tabled(t arrow.DataType) (arrow.DataType, bool) {
 	switch t := t.(type) {
+	case *arrow.DictionaryType:
+		return tabled(t.ValueType)
 	case *arrow.BooleanType, *arrow.Int32Type, *arrow.Int64Type, *arrow.Float32Type, *arrow.Float64Type,
 		*arrow.Date32Type, *arrow.StringType, *arrow.BinaryType, *arrow.Decimal128Type:
 		return t, true

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -14,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	pqfile "github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/adp-host/adp/drivers"
@@ -53,24 +55,39 @@ type parquetColumn struct {
 
 // columnPart is the values of one column for one batch.
 type columnPart struct {
-	source arrow.Array // as the file has them
+	source []arrow.Array // as the file has them, one after another
 	values arrow.Array
 	bad    []int // rows whose value does not fit
 	err    error
 }
 
 func (p columnPart) release() {
-	if p.source != nil {
-		p.source.Release()
+	for _, a := range p.source {
+		a.Release()
 	}
 	if p.values != nil {
 		p.values.Release()
 	}
 }
 
+// at is a row as the file has it; nil when the file does not have the column.
+func (p columnPart) at(row int) (arrow.Array, int) {
+	for _, a := range p.source {
+		if row < a.Len() {
+			return a, row
+		}
+		row -= a.Len()
+	}
+	return nil, 0
+}
+
 // guard turns a panic of the Parquet library, which damaged files can cause, into an error.
 func guard(err *error) {
-	if p := recover(); p != nil {
+	switch p := recover().(type) {
+	case nil:
+	case *drivers.Error:
+		*err = p
+	default:
 		*err = damaged(fmt.Errorf("%v", p))
 	}
 }
@@ -92,10 +109,46 @@ func openParquet(f *os.File, e entry, mem memory.Allocator) (r *pqarrow.FileRead
 			kv.Key = "ARROW:schema (not used)"
 		}
 	}
-	if r, err = pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{PreAllocBinaryData: true}, mem); err != nil {
+	props := pqarrow.ArrowReadProperties{PreAllocBinaryData: true}
+	for leaf := range pf.MetaData().Schema.NumColumns() {
+		if inDictionary(pf.MetaData(), leaf) {
+			props.SetReadDict(leaf, true)
+		}
+	}
+	if r, err = pqarrow.NewFileReader(pf, props, mem); err != nil {
 		return nil, damaged(err)
 	}
 	return r, nil
+}
+
+// inDictionary reports whether all of a column's texts stand in dictionaries. They are then read as indices and put
+// together by castDictionary, which takes a third of the time of reading them one by one.
+func inDictionary(md *metadata.FileMetaData, leaf int) bool {
+	column := md.Schema.Column(leaf)
+	if column.PhysicalType() != parquet.Types.ByteArray || len(column.ColumnPath()) != 1 || column.MaxRepetitionLevel() > 0 {
+		return false
+	}
+	for g := range md.RowGroups {
+		chunk, err := md.RowGroup(g).ColumnChunk(leaf)
+		if err != nil || !slices.ContainsFunc(chunk.Encodings(), isDictionary) {
+			return false
+		}
+		// Writers that count no encodings: a plain text takes four bytes for its length alone.
+		if len(chunk.EncodingStats()) == 0 && chunk.TotalUncompressedSize() >= 4*chunk.NumValues() {
+			return false
+		}
+		for _, s := range chunk.EncodingStats() {
+			data := strings.HasPrefix(s.PageType.String(), "DATA_PAGE")
+			if data && !isDictionary(s.Encoding) {
+				return false
+			}
+		}
+	}
+	return len(md.RowGroups) > 0
+}
+
+func isDictionary(e parquet.Encoding) bool {
+	return e == parquet.Encodings.PlainDict || e == parquet.Encodings.RLEDict
 }
 
 func newParquetScan(f *os.File, e entry, schema *arrow.Schema, o *options, mem memory.Allocator) (s *parquetScan, err error) {
@@ -172,7 +225,11 @@ func (s *parquetScan) plan(r *pqarrow.FileReader, o *options) ([][]int, error) {
 		have := r.Manifest.Fields[at[i]].Field
 		cast, ok := newCaster(f, have.Type, o.times[f.Name])
 		if !ok {
-			return nil, schemaError("column %q is %s there and cannot become %s", have.Name, have.Type, f.Type)
+			is := have.Type
+			if d, ok := is.(*arrow.DictionaryType); ok {
+				is = d.ValueType
+			}
+			return nil, schemaError("column %q is %s there and cannot become %s", have.Name, is, f.Type)
 		}
 		s.columns[i] = &parquetColumn{field: f, name: have.Name, cast: cast, out: make(chan columnPart, columnAhead)}
 		leaves[i] = leavesOf(&r.Manifest.Fields[at[i]], nil)
@@ -273,13 +330,30 @@ func (c *parquetColumn) part(n int64) (p columnPart) {
 	if int64(chunks.Len()) != n {
 		return columnPart{err: damaged(fmt.Errorf("column %q has %d rows where the file says %d", c.name, chunks.Len(), n))}
 	}
-	if len(chunks.Chunks()) == 1 {
-		p.source = chunks.Chunk(0)
-		p.source.Retain()
-	} else if p.source, err = array.Concatenate(chunks.Chunks(), memory.DefaultAllocator); err != nil {
-		return columnPart{err: damaged(err)}
+	var parts []arrow.Array
+	defer func() {
+		for _, a := range parts {
+			a.Release()
+		}
+	}()
+	rows := 0
+	for _, a := range chunks.Chunks() {
+		a.Retain()
+		p.source = append(p.source, a)
+		values, bad := c.cast(a)
+		parts = append(parts, values)
+		for _, row := range bad {
+			p.bad = append(p.bad, rows+row)
+		}
+		rows += a.Len()
 	}
-	p.values, p.bad = c.cast(p.source)
+	if len(parts) == 1 {
+		p.values, parts = parts[0], nil
+		return p
+	}
+	if p.values, err = array.Concatenate(parts, memory.DefaultAllocator); err != nil {
+		p.err = damaged(err)
+	}
 	return p
 }
 
@@ -342,7 +416,8 @@ func (s *parquetScan) assemble(parts []columnPart, n int64) (drivers.Batch, erro
 		f := s.schema.Field(i)
 		for _, row := range p.bad {
 			if why[row].text == "" {
-				why[row] = fault{f.Name, notA([]byte(p.source.ValueStr(row)), typeName(f.Type))}
+				a, i := p.at(row)
+				why[row] = fault{f.Name, notA([]byte(a.ValueStr(i)), typeName(f.Type))}
 			}
 		}
 		bad = merge(bad, p.bad)
@@ -390,13 +465,14 @@ func (s *parquetScan) assemble(parts []columnPart, n int64) (drivers.Batch, erro
 func (s *parquetScan) raw(parts []columnPart, row int) string {
 	values := make([]string, 0, len(parts))
 	for i, p := range parts {
-		if p.source == nil {
+		a, at := p.at(row)
+		if a == nil {
 			continue
 		}
 		key, _ := json.Marshal(s.schema.Field(i).Name)
-		value, err := json.Marshal(p.source.GetOneForMarshal(row))
+		value, err := json.Marshal(a.GetOneForMarshal(at))
 		if err != nil {
-			value, _ = json.Marshal(p.source.ValueStr(row))
+			value, _ = json.Marshal(a.ValueStr(at))
 		}
 		values = append(values, string(key)+":"+string(value))
 	}
