@@ -100,6 +100,8 @@ type Difference struct {
 	Got        int        `json:"got"`
 	Missing    [][]string `json:"missing,omitempty"`    // rows that should be there
 	Unexpected [][]string `json:"unexpected,omitempty"` // rows that should not
+
+	order func(a, b []string) int // of rows: by the port's key, if it has one
 }
 
 // Equal reports whether nothing differs.
@@ -207,13 +209,17 @@ func compareRows(o *host.Output, want, got [][]string) Difference {
 			d.Unexpected = append(d.Unexpected, row)
 		}
 	}
-	order := byKey(o)
-	slices.SortStableFunc(d.Missing, order)
-	slices.SortStableFunc(d.Unexpected, order)
+	d.order = byKey(o)
+	slices.SortStableFunc(d.Missing, d.order)
+	slices.SortStableFunc(d.Unexpected, d.order)
 	return d
 }
 
+// byKey orders rows by the columns of the port's key, or by all of them where it has none.
 func byKey(o *host.Output) func(a, b []string) int {
+	if len(o.Key) == 0 {
+		return slices.Compare[[]string]
+	}
 	var key []int
 	for _, name := range o.Key {
 		key = append(key, o.Schema.Index(name))
@@ -224,7 +230,7 @@ func byKey(o *host.Output) func(a, b []string) int {
 				return c
 			}
 		}
-		return slices.Compare(a, b)
+		return 0
 	}
 }
 
@@ -262,8 +268,8 @@ func (f Fixtures) Update(p *host.Product, got map[string][]arrow.RecordBatch) ([
 	return written, nil
 }
 
-// Text is the difference for people: rows that are missing begin with −, rows that should not be there with +, the two
-// versions of a row one after the other; at most limit rows.
+// Text is the difference for people: rows that are missing begin with -, rows that should not be there with +; of two
+// versions of a row the expected one comes first. At most limit rows are shown.
 func (d Difference) Text(limit int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d rows, %d expected\n", d.Port, d.Got, d.Expected)
@@ -274,7 +280,7 @@ func (d Difference) Text(limit int) string {
 			fmt.Fprintf(&b, "  … and %d more\n", len(minus)+len(plus))
 			break
 		}
-		if len(plus) == 0 || len(minus) > 0 && slices.Compare(minus[0], plus[0]) <= 0 {
+		if len(plus) == 0 || len(minus) > 0 && d.order(minus[0], plus[0]) <= 0 {
 			fmt.Fprintf(&b, "- %s\n", strings.Join(minus[0], ","))
 			minus = minus[1:]
 		} else {

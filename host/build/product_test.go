@@ -1,0 +1,238 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/manifest"
+)
+
+func newProduct(t *testing.T, name, language string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	if _, err := Scaffold(dir, Scaffolding{Name: name, Domain: "demo", Language: language}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// rustBuilder compiles Rust, with the user's own cache: without the target's standard library that takes minutes, once.
+func rustBuilder(t *testing.T) *Builder {
+	t.Helper()
+	b := builder(t)
+	b.RustSDK, b.MoreRust = rustsdk.Source, []string{"/usr/bin/rustc"}
+	cache, err := os.UserCacheDir()
+	if err == nil {
+		b.Cache = filepath.Join(cache, "adp")
+	}
+	if _, err := b.findRust(t.Context()); err != nil {
+		t.Skipf("NOT TESTED, since nothing here compiles Rust to Wasm: %v", err)
+	}
+	return b
+}
+
+// TestScaffoldBuilds: what adp new writes is a whole product: it builds, and a second build changes nothing.
+func TestScaffoldBuilds(t *testing.T) {
+	for _, language := range Languages {
+		t.Run(language, func(t *testing.T) {
+			dir, b := newProduct(t, "hello-world", language), builder(t)
+			if language == "rust" {
+				b = rustBuilder(t)
+			}
+			a, err := b.Product(t.Context(), dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := a.Product
+			if p.ID != (host.ProductID{Tenant: "local", Domain: "demo", Name: "hello-world"}) || p.Version != "0.1.0" || len(p.Inputs) != 1 || len(p.Outputs) != 1 ||
+				p.Code.Language != language || len(p.Outputs[0].Rules) != 1 {
+				t.Errorf("%+v", p)
+			}
+			if got := slices.Sorted(maps.Keys(a.Tests)); strings.Join(got, " ") != "testdata/in/people.csv testdata/out/greetings.csv" {
+				t.Errorf("tests %v", got)
+			}
+			before, err := treeDigest(os.DirFS(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := b.Product(t.Context(), dir, nil)
+			if err != nil || string(again.Module) != string(a.Module) {
+				t.Errorf("the second build differs: %v", err)
+			}
+			if after, err := treeDigest(os.DirFS(dir)); err != nil || after != before {
+				t.Errorf("the second build changed the folder: %v", err)
+			}
+		})
+	}
+}
+
+func TestScaffoldRefuses(t *testing.T) {
+	full := lay(t, map[string]string{"something": ""})
+	for _, c := range []struct {
+		dir  string
+		s    Scaffolding
+		want host.ErrorCode
+	}{
+		{"x", Scaffolding{Name: "Hello", Domain: "demo", Language: "go"}, host.CodeManifestType},
+		{"x", Scaffolding{Name: "a_b", Domain: "demo", Language: "go"}, host.CodeManifestType},
+		{"x", Scaffolding{Name: "changes", Domain: "demo", Language: "go"}, host.CodeManifestType},
+		{"x", Scaffolding{Name: "hello", Domain: "", Language: "go"}, host.CodeManifestType},
+		{"x", Scaffolding{Name: "hello", Domain: "demo", Language: "cobol"}, host.CodeBuildToolchain},
+		{full, Scaffolding{Name: "hello", Domain: "demo", Language: "go"}, host.CodeBuildCompile},
+	} {
+		if _, err := Scaffold(c.dir, c.s); host.CodeOf(err) != c.want {
+			t.Errorf("%+v: %v", c.s, err)
+		}
+	}
+}
+
+// TestRustErrors: a compiler error of Rust has its place, too.
+func TestRustErrors(t *testing.T) {
+	dir, b := newProduct(t, "hello", "rust"), rustBuilder(t)
+	path := filepath.Join(dir, "src", "lib.rs")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "who.name.chars()", "who.nam.chars()", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Product(t.Context(), dir, nil)
+	var e *host.Error
+	if !errors.As(err, &e) || e.Code != host.CodeBuildCompile || e.At.File != path || e.At.Line == 0 || !strings.Contains(e.Excerpt, "who.nam.chars()") ||
+		!strings.Contains(e.Message, "E0609") {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// TestDraft: a file input whose contract is not written yet gets one from its data, once.
+func TestDraft(t *testing.T) {
+	dir := newProduct(t, "hello", "go")
+	contract := filepath.Join(dir, "contracts", "people.yaml")
+	if err := os.Remove(contract); err != nil {
+		t.Fatal(err)
+	}
+	b := builder(t)
+	asked := ""
+	b.Infer = func(_ context.Context, uri string, _ map[string]string) (*arrow.Schema, error) {
+		asked += uri
+		return arrow.NewSchema([]arrow.Field{{Name: "name", Type: arrow.BinaryTypes.String}, {Name: "town", Type: arrow.BinaryTypes.String, Nullable: true}}, nil), nil
+	}
+	_, p, err := b.Documents(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked != "file:"+filepath.Join(dir, "data") || len(p.Inputs[0].Schema.Fields) != 2 || !p.Inputs[0].Schema.Fields[0].Required {
+		t.Errorf("asked %s, %+v", asked, p.Inputs[0].Schema)
+	}
+	if _, _, err := b.Documents(t.Context(), dir, nil); err != nil || asked != "file:"+filepath.Join(dir, "data") {
+		t.Errorf("asked again: %s, %v", asked, err)
+	}
+	broken := errors.New("no such data")
+	if err := os.Remove(contract); err != nil {
+		t.Fatal(err)
+	}
+	b.Infer = func(context.Context, string, map[string]string) (*arrow.Schema, error) { return nil, broken }
+	if _, _, err := b.Documents(t.Context(), dir, nil); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	b.Infer = nil
+	if _, _, err := b.Documents(t.Context(), dir, nil); host.CodeOf(err) != host.CodeManifestContract {
+		t.Errorf("without anybody to infer: %v", err)
+	}
+}
+
+// TestUpstreams: contracts of upstream ports come from folders around the product, then from the mesh; the lock pins them.
+func TestUpstreams(t *testing.T) {
+	root := t.TempDir()
+	up := filepath.Join(root, "demo", "hello")
+	if _, err := Scaffold(up, Scaffolding{Name: "hello", Domain: "demo", Language: "go"}); err != nil {
+		t.Fatal(err)
+	}
+	down := filepath.Join(root, "other", "shout")
+	if _, err := Scaffold(down, Scaffolding{Name: "shout", Domain: "other", Language: "go"}); err != nil {
+		t.Fatal(err)
+	}
+	doc := filepath.Join(down, "product.yaml")
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.Replace(string(text), `from: "file:data"`, `from: "adp://./demo/hello/greetings"`, 1)
+	edited = strings.Replace(edited, "  - property: contract\n    value: contracts/people.yaml\n", "", 1)
+	edited = strings.Replace(edited, "  customProperties:\noutputPorts", "outputPorts", 1)
+	if err := os.WriteFile(doc, []byte(edited), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := builder(t)
+	never := func(context.Context, manifest.Upstream) ([]byte, error) {
+		t.Error("the mesh was asked though the product lies beside")
+		return nil, nil
+	}
+	bundle, p, err := b.Documents(t.Context(), down, never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := bundle.Lock()
+	if err != nil || len(p.Inputs[0].Schema.Fields) != 3 || lock.Contracts["people"] == "" || lock.Contracts["people"] != p.Inputs[0].ContractDigest {
+		t.Errorf("%+v %+v %v", p.Inputs[0], lock, err)
+	}
+	contract, err := os.ReadFile(filepath.Join(up, "contracts", "greetings.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(up); err != nil {
+		t.Fatal(err)
+	}
+	asked := ""
+	_, p, err = b.Documents(t.Context(), down, func(_ context.Context, u manifest.Upstream) ([]byte, error) {
+		asked = u.Domain + "/" + u.Product + "/" + u.Port
+		return contract, nil
+	})
+	if err != nil || asked != "demo/hello/greetings" || p.Inputs[0].ContractDigest != lock.Contracts["people"] {
+		t.Errorf("asked %s: %v", asked, err)
+	}
+	if _, _, err := b.Documents(t.Context(), down, nil); host.CodeOf(err) != host.CodeManifestContract {
+		t.Errorf("nobody knows the contract: %v", err)
+	}
+}
+
+// TestDocumentErrors: errors of documents name the file from where the person stands.
+func TestDocumentErrors(t *testing.T) {
+	dir := newProduct(t, "hello", "go")
+	doc := filepath.Join(dir, "product.yaml")
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(doc, []byte(strings.Replace(string(text), "inputPorts:", "inputPort:", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = builder(t).Product(t.Context(), dir, nil)
+	var e *host.Error
+	if !errors.As(err, &e) || e.Code != host.CodeManifestField || e.At.File != doc || e.At.Line == 0 || !strings.Contains(e.Hint, "inputPorts") || e.Excerpt == "" {
+		t.Errorf("%+v", err)
+	}
+}
+
+func TestFileURI(t *testing.T) {
+	for _, c := range []struct{ dir, from, want string }{
+		{"/a/b", "file:data", "file:/a/b/data"}, {"/a/b", "file:../x.csv", "file:/a/x.csv"}, {"/a/b", "file:/abs/x", "file:/abs/x"},
+		{"/a/b", "adp://./x/y/z", ""},
+	} {
+		got, ok := FileURI(c.dir, c.from)
+		if got != c.want || ok != (c.want != "") {
+			t.Errorf("%s in %s: %q %v", c.from, c.dir, got, ok)
+		}
+	}
+}
