@@ -184,7 +184,7 @@ var DefaultLimits = Limits{
 	Memory:   64 << 20,
 	Deadline: 30 * time.Second,
 	Fuel:     200_000_000_000,
-	Stack:    1 << 20,
+	Stack:    8 << 20, // a thousand frames of Go or of a JSON decoder need 3 MiB
 	Output:   4 << 30,
 	Logs:     256 << 10,
 	State:    256 << 20,

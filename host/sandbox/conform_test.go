@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -57,7 +56,6 @@ func (h harness) Start(t testing.TB, a abitest.Spec) abitest.Instance {
 	p := s.Product
 	p.Inputs, p.Outputs, p.Bindings, p.Config = nil, nil, nil, a.Config
 	s.Inputs, s.Outputs, s.Bindings = schemas(a.Inputs), schemas(a.Outputs), schemas(a.Bindings)
-	p.Limits.Deadline = time.Minute // the interpreter is slow
 	s.RunID, s.Start, s.Rebuild = a.RunID, a.Start, a.Rebuild
 	for _, port := range a.Inputs {
 		p.Inputs = append(p.Inputs, host.Input{Name: port.Name, Mode: host.InputMode(abitest.ModeName(port.Mode))})

@@ -55,7 +55,7 @@ func TestDeterminism(t *testing.T) {
 		return out, u.Fuel
 	}
 	want, fuel := run(Config{}, nil)
-	for _, cfg := range []Config{{}, {Quantum: 1}, {Quantum: 1 << 40}, {Interpreter: true}, {Interpreter: true, Quantum: 777}} {
+	for _, cfg := range []Config{{}, {Quantum: 10}, {Quantum: 1 << 40}, {Interpreter: true}, {Interpreter: true, Quantum: 777}} {
 		got, f := run(cfg, nil)
 		if !slices.Equal(got, want) || f != fuel {
 			t.Errorf("%+v: %v with fuel %d, want %v with %d", cfg, got, f, want, fuel)

@@ -203,7 +203,7 @@ func specOf(module []byte, schema *arrow.Schema) Spec {
 			Outputs:  []host.Output{{Name: "out", Mode: host.Append}},
 			Bindings: []host.Binding{{Name: "source", Access: "read"}, {Name: "sink", Access: "write"}},
 			Config:   map[string]string{"greeting": "hello"},
-			Limits:   host.Limits{Deadline: 5 * time.Second},
+			Limits:   host.Limits{Deadline: time.Minute},
 		},
 		Inputs: []*arrow.Schema{schema}, Outputs: []*arrow.Schema{schema}, Bindings: []*arrow.Schema{schema, schema},
 		RunID: "run-1", Start: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),

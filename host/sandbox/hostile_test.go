@@ -56,7 +56,7 @@ var hostiles = []hostile{
 
 	// Stack and memory.
 	{"recurses", guest{proc: `(call $r (i32.const 0))`, fields: `(func $r (param $n i32) (result i32)
-		(i32.add (call $r (i32.add (local.get $n) (i32.const 1))) (i32.const 1)))`}, nil, host.CodeGuestStack, []string{"stack budget of", "in r"}},
+		(i32.add (call $r (i32.add (local.get $n) (i32.const 1))) (i32.const 1)))`}, nil, host.CodeGuestStack, []string{"stack budget of 8 MiB", "in r"}},
 	{"recurses through a table", guest{proc: `(call_indirect (type $t) (i32.const 0))`, fields: `
 		(type $t (func (result i32))) (table $tab 1 funcref) (elem (i32.const 0) $r)
 		(func $r (result i32) (i32.add (call_indirect (type $t) (i32.const 0)) (i32.const 1)))`}, nil, host.CodeGuestStack, nil},
