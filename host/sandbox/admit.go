@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -68,11 +69,16 @@ func admit(ctx context.Context, module []byte, o wasm.Options) (*wasm.Metered, e
 	return metered, nil
 }
 
-// validate asks the engine, which is cheap in its interpreter.
-func validate(ctx context.Context, module []byte) error {
+// validate asks the engine, which is cheap in its interpreter. A module on which it panics is not valid either.
+func validate(ctx context.Context, module []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the engine panics: %v", r)
+		}
+	}()
 	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).WithDebugInfoEnabled(false))
 	defer rt.Close(ctx)
-	_, err := rt.CompileModule(ctx, module)
+	_, err = rt.CompileModule(ctx, module)
 	return err
 }
 
