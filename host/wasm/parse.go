@@ -7,7 +7,8 @@ import (
 
 // Hard limits of what Parse looks at, above all that admission allows: they bound the time and memory of validation itself.
 const (
-	maxSignature = 1_000     // parameters, and results
+	maxEntries   = 100_000   // of a section
+	maxSignature = 255       // parameters, and results
 	maxLocals    = 50_000    // of a function
 	maxNesting   = 100_000   // of blocks
 	maxOperands  = 1_000_000 // on the operand stack
@@ -110,7 +111,12 @@ func (p *sectionParser) vector(id byte) {
 	entry := map[byte]func(int){secType: p.typeEntry, secImport: p.importEntry, secFunction: p.functionEntry, secTable: p.tableEntry,
 		secMemory: p.memoryEntry, secGlobal: p.globalEntry, secExport: p.exportEntry, secElement: p.elementEntry,
 		secCode: p.codeEntry, secData: p.dataEntry}[id]
+	at := p.pos
 	n := p.vec(1)
+	if n > maxEntries {
+		p.failAt(at, "%d entries in section %d, at most %d", n, id, maxEntries)
+		return
+	}
 	switch id {
 	case secExport:
 		p.exports = make(map[string]bool)

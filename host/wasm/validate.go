@@ -1,6 +1,9 @@
 package wasm
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // validator checks one body by the algorithm of the specification's appendix: a stack of operand types and a stack of
 // open constructs. It also takes the measures that admission asks for.
@@ -12,6 +15,8 @@ type validator struct {
 	ctl     []control
 	body    *body
 	results FuncType // the function's own label
+	tables  int      // br_tables so far
+	popped  []ValueType
 }
 
 // localGroup is a run of declared locals of one type.
@@ -26,6 +31,7 @@ type control struct {
 	unreachable bool
 	height      int // of the operand stack at its beginning
 	block       *FuncType
+	table       int // the last br_table that went here
 }
 
 // Opcodes that the code names. Their numbers are those of the specification.
@@ -174,8 +180,13 @@ func (v *validator) pop(want ValueType) ValueType {
 
 func (v *validator) popAll(ts []ValueType) {
 	c := &v.ctl[len(v.ctl)-1]
-	if n := len(v.ops) - len(ts); n >= c.height && sameTypes(v.ops[n:], ts) {
+	n := len(v.ops) - len(ts)
+	if n >= c.height && sameTypes(v.ops[n:], ts) {
 		v.ops = v.ops[:n]
+		return
+	}
+	if n < c.height && c.unreachable && sameTypes(v.ops[c.height:], ts[c.height-n:]) {
+		v.ops = v.ops[:c.height]
 		return
 	}
 	for i := len(ts) - 1; i >= 0 && v.err == nil; i-- {
@@ -307,7 +318,7 @@ func (v *validator) branchTable() {
 	last := len(v.targets) - 1
 	v.body.targets = max(v.body.targets, last)
 	arity := len(v.label(v.targets[last]))
-	popped := make([]ValueType, arity)
+	v.tables++
 	for _, depth := range v.targets {
 		t := v.label(depth)
 		if len(t) != arity {
@@ -316,15 +327,25 @@ func (v *validator) branchTable() {
 		if v.err != nil {
 			return
 		}
-		if arity == 0 {
-			continue
+		if c := &v.ctl[len(v.ctl)-1-int(depth)]; c.table != v.tables { // once for each label
+			c.table = v.tables
+			v.checkTop(t)
 		}
-		for i := arity - 1; i >= 0; i-- {
-			popped[i] = v.pop(t[i])
-		}
-		v.ops = append(v.ops, popped...)
 	}
 	v.unreachable()
+}
+
+// checkTop checks the topmost operands and leaves them as they are.
+func (v *validator) checkTop(ts []ValueType) {
+	if len(ts) == 0 {
+		return
+	}
+	v.popped = v.popped[:0]
+	for i := len(ts) - 1; i >= 0; i-- {
+		v.popped = append(v.popped, v.pop(ts[i]))
+	}
+	slices.Reverse(v.popped)
+	v.pushAll(v.popped)
 }
 
 // reference checks drop, select and what works on references and tables.
