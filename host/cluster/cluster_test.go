@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/cluster/clustertest"
 )
 
 var strikes = host.ProductID{Tenant: host.LocalTenant, Domain: "safety", Name: "strikes"}
@@ -92,6 +94,56 @@ func TestSpecsAllOrNothing(t *testing.T) {
 	wantCode(t, err, host.CodeNodeConflict)
 	if all := must[[]host.Spec](t)(c.Specs(ctx)); len(all) != 0 {
 		t.Fatalf("half registered: %+v", all)
+	}
+}
+
+// TestManyProducts: one step registers more products than fit a page of a listing, and a watch tells of all.
+func TestManyProducts(t *testing.T) {
+	c, ctx := openTest(t, Config{}), t.Context()
+	specs := make([]host.Spec, 2*pageSize+500)
+	for i := range specs {
+		specs[i].Product = host.ProductID{Tenant: "local", Domain: "d", Name: fmt.Sprintf("p%05d", i)}
+	}
+	if err := c.PutSpecs(ctx, specs); err != nil {
+		t.Fatal(err)
+	}
+	all := must[[]host.Spec](t)(c.Specs(ctx))
+	if len(all) != len(specs) || all[pageSize].Product != specs[pageSize].Product || all[len(all)-1].Product != specs[len(specs)-1].Product {
+		t.Fatalf("%d of %d listed", len(all), len(specs))
+	}
+	watch, cancel := context.WithCancel(ctx)
+	seen := map[host.ProductID]bool{}
+	_ = c.Watch(watch, func(e Event) {
+		if seen[e.Product] = true; len(seen) == len(specs) {
+			cancel()
+		}
+	})
+	if len(seen) != len(specs) {
+		t.Fatalf("the watch told of %d", len(seen))
+	}
+}
+
+// TestRegistrationSurvivesLostReplies: a registration whose reply is lost is one registration.
+func TestRegistrationSurvivesLostReplies(t *testing.T) {
+	n := 0
+	c := openTest(t, Config{WrapKV: func(kv clientv3.KV) clientv3.KV {
+		return &clustertest.Faulty{KV: kv, Plan: func([]string) clustertest.Fault {
+			n++
+			return []clustertest.Fault{clustertest.None, clustertest.LoseReply, clustertest.LoseRequest}[n%3]
+		}}
+	}})
+	for generation := range int64(9) {
+		s := must[host.Spec](t)(c.PutSpec(t.Context(), host.Spec{Product: strikes}, generation))
+		if s.Generation != generation+1 {
+			t.Fatalf("generation %d after %d", s.Generation, generation)
+		}
+		own := must[host.Ownership](t)(c.Claim(t.Context(), strikes))
+		if own.Epoch != host.Epoch(generation+1) {
+			t.Fatalf("epoch %d in round %d: a claim counted twice", own.Epoch, generation)
+		}
+		if err := c.Commit(t.Context(), own, host.Pointer{}, pointer(1, own, "x")); generation == 0 && err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

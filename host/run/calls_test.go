@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/run"
@@ -21,6 +23,7 @@ type shelf struct {
 	asked  []drivers.Request
 	err    error
 	closed int
+	lent   []arrow.RecordBatch
 }
 
 func (s *shelf) Open(_ context.Context, _ host.ProductID, _ string, r drivers.Request) (drivers.Reader, error) {
@@ -28,7 +31,9 @@ func (s *shelf) Open(_ context.Context, _ host.ProductID, _ string, r drivers.Re
 	if s.err != nil {
 		return nil, s.err
 	}
-	return &shelfReader{logReader: logReader{batches: []drivers.Batch{{Record: record(s.rows, false),
+	rec := record(s.rows, false)
+	s.lent = append(s.lent, rec)
+	return &shelfReader{logReader: logReader{batches: []drivers.Batch{{Record: rec,
 		Rejected: []drivers.Rejected{{Line: 9, Reason: "cut"}}}}}, s: s}, nil
 }
 
@@ -37,7 +42,17 @@ type shelfReader struct {
 	s *shelf
 }
 
-func (r *shelfReader) Close() error { r.s.closed++; return nil }
+func (r *shelfReader) Close() error {
+	r.s.closed++
+	return nil
+}
+
+// release gives back what the readers handed out: they keep a reference, as logs do.
+func (s *shelf) release() {
+	for _, rec := range s.lent {
+		rec.Release()
+	}
+}
 
 // oracle is a Decider that counts.
 type oracle struct{ asked int }

@@ -251,6 +251,9 @@ func (r row) String() string {
 func text(id int64, name string) row { return row{ID: id, Name: &name} }
 func null(id int64) row              { return row{ID: id} }
 
+// alloc is what records are made with; TestNoLeaks counts.
+var alloc memory.Allocator = memory.DefaultAllocator
+
 func record(rows []row, withOp bool) arrow.RecordBatch {
 	s, err := columnar.Schema(schema)
 	if err != nil {
@@ -259,7 +262,7 @@ func record(rows []row, withOp bool) arrow.RecordBatch {
 	if withOp {
 		s = columnar.WithOp(s)
 	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, s)
+	b := array.NewRecordBuilder(alloc, s)
 	defer b.Release()
 	for _, r := range rows {
 		b.Field(0).(*array.Int64Builder).Append(r.ID)
