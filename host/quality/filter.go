@@ -74,7 +74,11 @@ func gather(in arrow.ArrayData, keep []span, rows int) arrow.ArrayData {
 	default:
 		panic(fmt.Sprintf("quality: a column of type %s is outside the type table", t))
 	}
-	out := array.NewData(in.DataType(), rows, buffers, children, array.UnknownNullCount, 0)
+	nulls := 0
+	if buffers[0] != nil {
+		nulls = array.UnknownNullCount // which Arrow may not be told without a bitmap: it counts the bits of nothing
+	}
+	out := array.NewData(in.DataType(), rows, buffers, children, nulls, 0)
 	for _, b := range buffers {
 		if b != nil {
 			b.Release()
