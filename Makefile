@@ -13,7 +13,7 @@ build: $(BIN) ## build bin/adp
 
 $(BIN): FORCE
 	@test -x $(BIN) || echo "building $(BIN); the first build compiles etcd, Arrow and Iceberg and takes some minutes" >&2
-	@./.ci/progress $(GO) build -trimpath -o $(BIN) ./cmd/adp
+	@./.ci/progress $(GO) build -o $(BIN) ./cmd/adp
 
 FORCE:
 

@@ -177,3 +177,6 @@ func (n *Node) Rejected(ctx context.Context, id host.ProductID, limit int) ([]ho
 	}
 	return out, nil
 }
+
+// Ports opens the output ports of the node's products, as its wires do. It asks no access decision: that is the wire's.
+func (n *Node) Ports() rest.Tables { return ports{n} }

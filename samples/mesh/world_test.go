@@ -1,0 +1,210 @@
+package mesh_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/columnar"
+	"github.com/adp-host/adp/host/node"
+	"github.com/adp-host/adp/host/serve/rest"
+	"github.com/adp-host/adp/registry"
+	"github.com/adp-host/adp/samples/mesh"
+)
+
+// world is a sample mesh whose sources a test edits: its data folder can be opened by one node after another.
+type world struct {
+	samples   string
+	data      string // of the node
+	sources   *mesh.Data
+	artifacts []registry.Artifact
+	rng       *rand.Rand
+	edits     int
+}
+
+// worldProducts have an incremental join, a snapshot input, an aggregate with state, appends and upserts.
+var worldProducts = []string{"aviation/airports", "safety/birdstrikes", "safety/strike-locations", "safety/strike-risk", "weather/seattle-days", "weather/seattle-months"}
+
+// newWorld builds the products and cuts the sources down, so that a run takes milliseconds.
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	samples, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{samples: samples, data: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1))}
+	if w.sources, err = mesh.CopyData(samples, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	for year := 1991; year <= 2002; year++ {
+		if err := os.Remove(filepath.Join(w.sources.Dir, "birdstrikes", fmt.Sprint(year)+".csv")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range worldProducts {
+		a, err := builder(t).Product(t.Context(), filepath.Join(samples, filepath.FromSlash(name)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.artifacts = append(w.artifacts, a)
+	}
+	return w
+}
+
+// register opens a node on the data folder and registers the products there.
+func (w *world) register(ctx context.Context, data string) (*node.Node, error) {
+	n, err := node.Open(ctx, node.Config{Data: data, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	if err != nil {
+		return nil, err
+	}
+	var rs []node.Registration
+	for i, a := range w.artifacts {
+		d, err := n.Registry().Push(ctx, a)
+		if err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+		rs = append(rs, node.Registration{Artifact: d, Sources: w.sources.Sources(worldProducts[i])})
+	}
+	if _, err := n.Register(ctx, rs); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// edit changes the sources as operational systems do: new and corrected strikes, new days, now and then an airport.
+func (w *world) edit(t *testing.T) {
+	t.Helper()
+	w.edits++
+	var strikes strings.Builder
+	strikes.WriteString("strike_id,airport,aircraft,damage,date,operator,state,phase,wildlife_size,species,time_of_day,cost_other,cost_repair,cost_total,speed_knots\n")
+	for range 1 + w.rng.IntN(4) {
+		id := 1 + w.rng.IntN(460) // corrects one of 1990
+		if w.rng.IntN(2) == 0 {
+			id = 100_000 + w.edits*10 + w.rng.IntN(10)
+		}
+		state := []string{"Texas", "Ohio", "Utah", "Louisiana", "DC"}[w.rng.IntN(5)]
+		fmt.Fprintf(&strikes, "%d,SOMEWHERE,B-737,%s,1999-01-02,X,%s,Climb,Small,Gull,Day,0,0,%d,\n", id, []string{"None", "Minor"}[w.rng.IntN(2)], state, w.rng.IntN(1000))
+	}
+	w.write(t, filepath.Join("birdstrikes", fmt.Sprintf("edit-%04d.csv", w.edits)), strikes.String())
+	day := time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, w.edits)
+	w.write(t, filepath.Join("seattle-weather", fmt.Sprintf("day-%04d.csv", w.edits)),
+		fmt.Sprintf("date,precipitation,temp_max,temp_min,wind,weather\n%s,%d.5,9,3,2,rain\n", day.Format(time.DateOnly), w.rng.IntN(9)))
+	if w.rng.IntN(5) == 0 {
+		path := filepath.Join(w.sources.Dir, "airports", "airports.csv")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("Z%03d,New,Town,%s,USA,40.%d,-90\n", w.edits, []string{"TX", "OH", "UT"}[w.rng.IntN(3)], w.rng.IntN(100))
+		w.write(t, filepath.Join("airports", "airports.csv"), string(b)+line)
+	}
+}
+
+// write puts a file in place by renaming, with a time in the past: it is complete at once.
+func (w *world) write(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join(w.sources.Dir, name)
+	tmp := filepath.Join(filepath.Dir(path), ".tmp-"+filepath.Base(path))
+	past := time.Now().Add(-time.Hour).Add(time.Duration(w.edits) * time.Second)
+	if err := errors.Join(os.WriteFile(tmp, []byte(text), 0o644), os.Chtimes(tmp, past, past), os.Rename(tmp, path)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// content is what every port holds: the number of rows and the hash of their sorted texts.
+func content(ctx context.Context, n *node.Node) (map[string]string, error) {
+	products, err := n.Products(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, p := range products {
+		id := host.ProductID{Tenant: host.LocalTenant, Domain: p.Domain, Name: p.Product}
+		if p.State != host.StateReady {
+			return nil, fmt.Errorf("%s is %s: %s", p.URL, p.State, p.Reason)
+		}
+		for _, port := range p.Outputs {
+			rows, err := portRows(ctx, n, id, port.Name)
+			if err != nil {
+				return nil, err
+			}
+			slices.Sort(rows)
+			sum := sha256.Sum256([]byte(strings.Join(rows, "\n")))
+			out[p.URL+"/"+port.Name] = fmt.Sprintf("%d rows %s", len(rows), hex.EncodeToString(sum[:8]))
+		}
+	}
+	return out, nil
+}
+
+func portRows(ctx context.Context, n *node.Node, id host.ProductID, port string) ([]string, error) {
+	d, err := n.Ports().Open(ctx, id, port, rest.At{})
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	r, err := d.Read(ctx, rest.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var rows []string
+	for {
+		rec, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range int(rec.NumRows()) {
+			var key []byte
+			for _, c := range rec.Columns() {
+				key = columnar.AppendValue(key, c, i)
+			}
+			rows = append(rows, hex.EncodeToString(key))
+		}
+		rec.Release()
+	}
+}
+
+// recomputed is what a fresh node makes of the sources as they are now.
+func (w *world) recomputed(ctx context.Context, t *testing.T) map[string]string {
+	t.Helper()
+	n, err := w.register(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := n.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c, err := content(ctx, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func compare(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for port, w := range want {
+		if got[port] != w {
+			t.Errorf("%s: %s, recomputed from scratch %s", port, got[port], w)
+		}
+	}
+	if len(want) < len(worldProducts) {
+		t.Errorf("only %d ports were compared", len(want))
+	}
+}
