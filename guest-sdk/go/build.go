@@ -42,6 +42,15 @@ func (b *Builder) reset() {
 	}
 }
 
+// bytes is what the values of the rows take.
+func (b *Builder) bytes() int {
+	n := len(b.values)
+	for i := range b.children {
+		n += b.children[i].bytes()
+	}
+	return n
+}
+
 // Len is the number of rows so far.
 func (b *Builder) Len() int { return b.n }
 
@@ -157,13 +166,7 @@ func push[T any](b *Builder, v T) {
 
 func pushAll[T any](b *Builder, v []T) {
 	b.values = append(b.room(len(v)*int(unsafe.Sizeof(*new(T)))), bytesOf(v)...)
-	if len(b.validity) == 0 {
-		b.n += len(v)
-		return
-	}
-	for range v {
-		b.present()
-	}
+	b.presents(len(v))
 }
 
 func pushBytes[T string | []byte](b *Builder, v T) {
@@ -195,6 +198,17 @@ func (b *Builder) present() {
 		b.validity[b.n>>3] |= 1 << (b.n & 7)
 	}
 	b.n++
+}
+
+// presents counts n rows that have values.
+func (b *Builder) presents(n int) {
+	if len(b.validity) == 0 {
+		b.n += n
+		return
+	}
+	for range n {
+		b.present()
+	}
 }
 
 // absent counts a row that has none, with something in its place.

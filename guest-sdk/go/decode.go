@@ -102,9 +102,8 @@ func decodeFixed[T any](c *Column, from, n int, dst unsafe.Pointer, stride uintp
 		copy(unsafe.Slice((*T)(dst), n), v)
 		return nil
 	}
-	for i := range v {
-		*(*T)(dst) = v[i]
-		dst = unsafe.Add(dst, stride)
+	for i := range v { // never step a pointer past the last place: the collector might follow it
+		*(*T)(unsafe.Add(dst, uintptr(i)*stride)) = v[i]
 	}
 	return nil
 }

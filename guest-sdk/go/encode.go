@@ -6,13 +6,15 @@ import (
 	"unsafe"
 )
 
-// An encoder adds the value at src to a column.
-type encoder func(b *Builder, src unsafe.Pointer)
+// An encoder adds the n values that lie at src, stride bytes apart, to a column. Rows are encoded column by column where
+// that is safe, see RowWriter.
+type encoder func(b *Builder, src unsafe.Pointer, stride uintptr, n int)
 
 // rowEncoder adds structs to the columns of one port.
 type rowEncoder struct {
 	members []memberEncoder
 	op      bool // one of them is _op
+	shared  bool // rows refer to memory that the author may change later: pointers and slices
 }
 
 type memberEncoder struct {
@@ -33,15 +35,31 @@ func newRowEncoder(t reflect.Type, fields []Field, where string) (*rowEncoder, e
 			return nil, errors.New(where + ": " + err.Error())
 		}
 		e.op = e.op || m.name == columnOp
+		e.shared = e.shared || shares(m.typ)
 		e.members = append(e.members, memberEncoder{m.column, m.offset, enc})
 	}
 	return e, nil
 }
 
-func (e *rowEncoder) encode(columns []Builder, src unsafe.Pointer) {
+// shares reports whether values of t refer to memory that can change.
+func shares(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return true
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if shares(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *rowEncoder) encode(columns []Builder, src unsafe.Pointer, stride uintptr, n int) {
 	for i := range e.members {
 		m := &e.members[i]
-		m.encode(&columns[m.column], unsafe.Add(src, m.offset))
+		m.encode(&columns[m.column], unsafe.Add(src, m.offset), stride, n)
 	}
 }
 
@@ -52,39 +70,24 @@ func encoderOf(t reflect.Type, f *Field) (encoder, error) {
 	}
 	switch s {
 	case asPointer:
-		elem, err := encoderOf(t.Elem(), f)
-		return func(b *Builder, src unsafe.Pointer) {
-			if p := *(*unsafe.Pointer)(src); p != nil {
-				elem(b, p)
-			} else {
-				b.Null()
-			}
-		}, err
+		return pointerEncoder(t, f)
 	case asNull:
-		value, valid := t.Field(0), t.Field(1)
-		elem, err := encoderOf(value.Type, f)
-		return func(b *Builder, src unsafe.Pointer) {
-			if *(*bool)(unsafe.Add(src, valid.Offset)) {
-				elem(b, unsafe.Add(src, value.Offset))
-			} else {
-				b.Null()
-			}
-		}, err
+		return nullEncoder(t, f)
 	case asString:
-		return func(b *Builder, src unsafe.Pointer) { pushBytes(b, *(*string)(src)) }, nil
+		return encodeStrings, nil
 	case asBytes:
 		return encodeBytes, nil
 	case asSlice:
 		return sliceEncoder(t, f)
 	case asStruct:
 		e, err := newRowEncoder(t, f.Fields, "struct "+f.Name)
-		return func(b *Builder, src unsafe.Pointer) {
-			e.encode(b.children, src)
-			b.present()
+		return func(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+			e.encode(b.children, src, stride, n)
+			b.presents(n)
 		}, err
 	}
 	if f.Kind == KindBool {
-		return func(b *Builder, src unsafe.Pointer) { b.Bool(*(*bool)(src)) }, nil
+		return encodeBools, nil
 	}
 	switch widths[f.Kind] {
 	case 4:
@@ -95,29 +98,90 @@ func encoderOf(t reflect.Type, f *Field) (encoder, error) {
 	return encodeFixed[uint64], nil
 }
 
-func encodeFixed[T any](b *Builder, src unsafe.Pointer) { push(b, *(*T)(src)) }
-
-func encodeBytes(b *Builder, src unsafe.Pointer) {
-	v := *(*[]byte)(src)
-	if v == nil && b.field.Nullable {
-		b.Null()
-		return
+func encodeFixed[T any](b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+	at, size := len(b.values), n*int(unsafe.Sizeof(*new(T)))
+	b.values = b.room(size)[:at+size]
+	out := unsafe.Slice((*T)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b.values)), at)), n)
+	for i := range out {
+		out[i] = *(*T)(unsafe.Add(src, uintptr(i)*stride))
 	}
-	pushBytes(b, v)
+	b.presents(n)
+}
+
+func encodeBools(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+	for i := range n {
+		b.Bool(*(*bool)(unsafe.Add(src, uintptr(i)*stride)))
+	}
+}
+
+func encodeStrings(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+	values, offsets := b.values, b.offsets
+	for i := range n {
+		values = append(values, *(*string)(unsafe.Add(src, uintptr(i)*stride))...)
+		offsets = append(offsets, int32(len(values)))
+	}
+	b.values, b.offsets = values, offsets
+	b.presents(n)
+}
+
+func encodeBytes(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+	for i := range n {
+		v := *(*[]byte)(unsafe.Add(src, uintptr(i)*stride))
+		if v == nil && b.field.Nullable {
+			b.Null()
+		} else {
+			pushBytes(b, v)
+		}
+	}
+}
+
+func pointerEncoder(t reflect.Type, f *Field) (encoder, error) {
+	elem, err := encoderOf(t.Elem(), f)
+	return func(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+		for i := range n {
+			if p := *(*unsafe.Pointer)(unsafe.Add(src, uintptr(i)*stride)); p != nil {
+				elem(b, p, 0, 1)
+			} else {
+				b.Null()
+			}
+		}
+	}, err
+}
+
+// nullEncoder adds stretches of values that are there at once.
+func nullEncoder(t reflect.Type, f *Field) (encoder, error) {
+	value, valid := t.Field(0), t.Field(1)
+	elem, err := encoderOf(value.Type, f)
+	return func(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+		there := func(i int) bool { return *(*bool)(unsafe.Add(src, uintptr(i)*stride+valid.Offset)) }
+		for i := 0; i < n; {
+			if !there(i) {
+				b.Null()
+				i++
+				continue
+			}
+			k := i + 1
+			for k < n && there(k) {
+				k++
+			}
+			elem(b, unsafe.Add(src, uintptr(i)*stride+value.Offset), stride, k-i)
+			i = k
+		}
+	}, err
 }
 
 func sliceEncoder(t reflect.Type, f *Field) (encoder, error) {
 	elem, err := encoderOf(t.Elem(), &f.Fields[0])
 	size := t.Elem().Size()
-	return func(b *Builder, src unsafe.Pointer) {
-		s := *(*sliceHeader)(src)
-		if s.data == nil && b.field.Nullable {
-			b.Null()
-			return
+	return func(b *Builder, src unsafe.Pointer, stride uintptr, n int) {
+		for i := range n {
+			s := *(*sliceHeader)(unsafe.Add(src, uintptr(i)*stride))
+			if s.data == nil && b.field.Nullable {
+				b.Null()
+				continue
+			}
+			elem(&b.children[0], s.data, size, s.len)
+			b.EndList()
 		}
-		for i := range s.len {
-			elem(&b.children[0], unsafe.Add(s.data, uintptr(i)*size))
-		}
-		b.EndList()
 	}, err
 }

@@ -18,13 +18,13 @@ func init() {
 		p.build = product.(func(*Product) error)
 		return guest{p}
 	}
-	bridge.Encode = encodeRows
+	bridge.Encode = encodeSlice
 	bridge.Decode = decodeArray
 	bridge.OpenBlock = openBlock
 }
 
-// encodeRows lays a slice of structs down as the ArrowArray of a port with these fields ([]Field).
-func encodeRows(m *bridge.Memory, fields, rows any) (uint32, error) {
+// encodeSlice lays a slice of structs down as the ArrowArray of a port with these fields ([]Field).
+func encodeSlice(m *bridge.Memory, fields, rows any) (uint32, error) {
 	v := reflect.ValueOf(rows)
 	f := fields.([]Field)
 	e, err := newRowEncoder(v.Type().Elem(), f, "rows of a test")
@@ -36,7 +36,7 @@ func encodeRows(m *bridge.Memory, fields, rows any) (uint32, error) {
 	for i := range v.Len() {
 		p := reflect.New(v.Type().Elem())
 		p.Elem().Set(v.Index(i))
-		e.encode(root.children, p.UnsafePointer())
+		e.encode(root.children, p.UnsafePointer(), 0, 1)
 		for j := range root.children {
 			if root.children[j].n == root.n {
 				root.children[j].Null()

@@ -16,10 +16,21 @@ type Writer struct {
 	root Builder
 	op   *Builder // _op of upsert outputs
 	buf  []byte   // of ArrowArrays
+
+	pending []func() // encode rows that a RowWriter still keeps
+	columns bool     // columns are written too: rows are not kept, so that all come in order
 }
 
 // Writer is the writer of the named output, or of the binding when there is no such output. There is one for each.
 func (p *Product) Writer(name string) *Writer {
+	w := p.writer(name)
+	w.drain()
+	w.fillOp()
+	w.columns = true
+	return w
+}
+
+func (p *Product) writer(name string) *Writer {
 	for _, w := range p.writers {
 		if w.port.name == name {
 			return w
@@ -89,17 +100,31 @@ func (w *Writer) Len() int {
 	return w.root.children[0].n
 }
 
+// drain encodes the rows that are kept.
+func (w *Writer) drain() {
+	for _, f := range w.pending {
+		f()
+	}
+}
+
+// fillOp makes upserts of the rows without an op.
+func (w *Writer) fillOp() {
+	if w.op == nil {
+		return
+	}
+	for n := w.Len(); w.op.n < n; {
+		w.op.absent()
+	}
+}
+
 // Flush emits the rows that have come together. Columns of different length fail the run.
 func (w *Writer) Flush() {
+	w.drain()
 	n := w.Len()
 	if n == 0 && w.even(n) {
 		return
 	}
-	if w.op != nil {
-		for w.op.n < n {
-			w.op.absent()
-		}
-	}
+	w.fillOp()
 	if !w.even(n) {
 		w.p.Fail(errors.New(w.port.String() + " got columns of different length: " + w.lengths()))
 		return
@@ -111,7 +136,8 @@ func (w *Writer) Flush() {
 
 // emitFull emits when there is enough and rows are complete.
 func (w *Writer) emitFull() {
-	if n := w.Len(); (n >= batchRows || w.bytes() >= batchBytes) && w.even(n) {
+	n := w.Len()
+	if n > 0 && (n >= batchRows || w.root.bytes() >= batchBytes) && w.even(n) {
 		w.Flush()
 	}
 }
@@ -123,14 +149,6 @@ func (w *Writer) even(n int) bool {
 		}
 	}
 	return true
-}
-
-func (w *Writer) bytes() int {
-	n := 0
-	for i := range w.root.children {
-		n += len(w.root.children[i].values)
-	}
-	return n
 }
 
 func (w *Writer) lengths() string {

@@ -98,7 +98,12 @@ impl Builder {
     /// Adds a row to a decimal column; v is unscaled.
     #[inline]
     pub fn decimal(&mut self, v: Decimal) {
-        assert!(matches!(self.field.kind, Kind::Decimal(..)), "column {} is {}, not decimal", self.field.name, self.field);
+        assert!(
+            matches!(self.field.kind, Kind::Decimal(..)),
+            "column {} is {}, not decimal",
+            self.field.name,
+            self.field
+        );
         self.push_value(v);
     }
 

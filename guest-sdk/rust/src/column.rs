@@ -167,7 +167,16 @@ impl<'a> Column<'a> {
         let n = n.unwrap_or(length - skip);
         let buffers = view(u32_at(a, abi::ARRAY_BUFFERS), i64_at(a, abi::ARRAY_N_BUFFERS) as usize * 4);
         let buffer = |i: usize| u32_at(buffers, i * 4);
-        let mut c = Column { field, len: n, nulls: 0, validity: None, bit: off, values: &[], offsets: &[0], children: Vec::new() };
+        let mut c = Column {
+            field,
+            len: n,
+            nulls: 0,
+            validity: None,
+            bit: off,
+            values: &[],
+            offsets: &[0],
+            children: Vec::new(),
+        };
         if buffer(0) != 0 && i64_at(a, abi::ARRAY_NULL_COUNT) != 0 {
             let v = view(buffer(0), (off + n).div_ceil(8));
             c.nulls = n - ones(v, off, n);

@@ -1,10 +1,10 @@
 //! The fake host behind module `test`.
 
+use crate::abi;
 use crate::builder::Builder;
 use crate::memory::{self, addr, Segment};
 use crate::run::root;
 use crate::types::{Field, Kind, Mode, Port};
-use crate::abi;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ impl Laid {
 }
 
 /// The format string of the Arrow C Data Interface.
-fn format(kind: Kind) -> String {
+pub(crate) fn format(kind: Kind) -> String {
     match kind {
         Kind::Bool => "b",
         Kind::Int32 => "i",
@@ -331,4 +331,3 @@ pub(crate) fn install(host: Fake) {
 pub(crate) fn fake<R>(f: impl FnOnce(&mut Fake) -> R) -> R {
     FAKE.with_borrow_mut(|h| f(h.as_mut().expect("products run in a sandbox, or after Host::open in a test")))
 }
-

@@ -27,7 +27,10 @@ pub fn no_nulls(column: &Column, live: Live) -> Result<()> {
     }
     match (0..column.len()).find(|&i| column.is_null(i) && live(i)) {
         None => Ok(()),
-        Some(i) => Err(format!("column {} is null in row {i} of the batch: make its field an Option", column.field().name).into()),
+        Some(i) => {
+            Err(format!("column {} is null in row {i} of the batch: make its field an Option", column.field().name)
+                .into())
+        }
     }
 }
 

@@ -45,15 +45,17 @@ impl Binding {
         if field.kind != Kind::Struct {
             return Err(mismatch(field, "a struct"));
         }
-        let missing = field.fields.iter().find(|f| f.name != abi::COLUMN_OP && !members.iter().any(|(n, _)| f.name == *n));
-        if let Some(f) = missing {
-            return Err(format!("the row has no field for column {}", f.name).into());
-        }
         let mut binding = Binding::default();
         for (name, bind) in members {
             let column = field.fields.iter().position(|f| f.name == *name);
-            let column = column.ok_or_else(|| format!("there is no column {name}{}", did_you_mean(name, &field.fields)))?;
+            let column =
+                column.ok_or_else(|| format!("there is no column {name}{}", did_you_mean(name, &field.fields)))?;
             binding.members.push(Binding { column, ..bind(&field.fields[column])? });
+        }
+        let missing =
+            field.fields.iter().find(|f| f.name != abi::COLUMN_OP && !members.iter().any(|(n, _)| f.name == *n));
+        if let Some(f) = missing {
+            return Err(format!("the row has no field for column {}", f.name).into());
         }
         Ok(binding)
     }

@@ -166,13 +166,15 @@ mod tests {
 
     #[test]
     fn objects() {
-        let got = members(r#" { "a" : true, "b":"x\"\u00fc\ud83e\udd85\n", "c": [1, {"d": null}], "e": -2.5e+3 } "#).unwrap();
+        let got =
+            members(r#" { "a" : true, "b":"x\"\u00fc\ud83e\udd85\n", "c": [1, {"d": null}], "e": -2.5e+3 } "#).unwrap();
         let names: Vec<&str> = got.iter().map(|(k, _)| k.as_str()).collect();
         assert_eq!(names, ["a", "b", "c", "e"]);
         assert_eq!(got[0].1, Value::True);
         assert_eq!(got[1].1, Value::Text("x\"ü🦅\n".into()));
         assert_eq!(members("{}"), Some(vec![]));
-        for bad in ["", "[]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{} x", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}"] {
+        for bad in ["", "[]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{} x", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}"]
+        {
             assert_eq!(members(bad), None, "{bad}");
         }
         assert_eq!(members(&format!("{{\"a\":{}", "[".repeat(100_000))), None);

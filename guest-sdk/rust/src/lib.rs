@@ -59,6 +59,8 @@ mod state;
 mod system;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod test;
+#[cfg(test)]
+mod tests;
 mod time;
 mod types;
 mod writer;

@@ -114,9 +114,9 @@ impl Run {
     pub fn setting<T: FromStr>(self, key: &str, other: T) -> Result<T> {
         match self.config(key) {
             None => Ok(other),
-            Some(text) => text.parse().map_err(|_| {
-                Error::from(format!("setting {key}: {text:?} is not {}", std::any::type_name::<T>()))
-            }),
+            Some(text) => text
+                .parse()
+                .map_err(|_| Error::from(format!("setting {key}: {text:?} is not {}", std::any::type_name::<T>()))),
         }
     }
 

@@ -181,7 +181,11 @@ impl TestRun {
             let port = found.expect("the test's host has no such output");
             let root = root(port);
             for e in h.emitted.get(&port.name).into_iter().flatten() {
-                let segments = e.memory.iter().map(|(base, piece, len)| Segment { base: *base, ptr: piece.as_ptr().cast(), len: *len });
+                let segments = e.memory.iter().map(|(base, piece, len)| Segment {
+                    base: *base,
+                    ptr: piece.as_ptr().cast(),
+                    len: *len,
+                });
                 let old = memory::replace(segments.collect());
                 f(&unsafe { Batch::read(port, &root, e.array) });
                 memory::replace(old);

@@ -191,8 +191,18 @@ pub struct Status(pub i32);
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         const NAMES: [&str; 12] = [
-            "ok", "failed", "not found", "out of bounds", "misaligned", "bad array", "bad argument", "limit exceeded",
-            "denied", "not now", "too large", "driver error",
+            "ok",
+            "failed",
+            "not found",
+            "out of bounds",
+            "misaligned",
+            "bad array",
+            "bad argument",
+            "limit exceeded",
+            "denied",
+            "not now",
+            "too large",
+            "driver error",
         ];
         match NAMES.get(self.0 as usize) {
             Some(name) => f.write_str(name),

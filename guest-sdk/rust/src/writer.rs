@@ -18,8 +18,8 @@ pub(crate) type Shared = Rc<RefCell<Core>>;
 pub(crate) struct Core {
     port: &'static Port,
     root: Builder,
-    op: Option<usize>, // the column _op of upsert outputs
-    block: Vec<u64>,   // of ArrowArrays
+    op: Option<usize>,               // the column _op of upsert outputs
+    block: Vec<u64>,                 // of ArrowArrays
     bound: Option<(usize, Binding)>, // of the type of the last row
 }
 
@@ -53,7 +53,8 @@ impl Core {
     pub fn flush(&mut self) {
         let n = self.len();
         if !self.even(n) {
-            let lengths: Vec<String> = self.columns().iter().map(|b| format!("{} {}", b.field().name, b.len())).collect();
+            let lengths: Vec<String> =
+                self.columns().iter().map(|b| format!("{} {}", b.field().name, b.len())).collect();
             return fail(format!("{} got columns of different length: {}", self.port, lengths.join(", ")));
         }
         if n == 0 {
@@ -174,7 +175,7 @@ impl Output {
             core.root.child(at).string(op.as_str());
         }
         row.append_to(binding, &mut core.root);
-        if n & 255 == 255 {
+        if n & 63 == 63 {
             core.emit_full();
         }
     }

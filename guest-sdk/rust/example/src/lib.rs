@@ -129,7 +129,11 @@ mod tests {
     }
 
     fn airports() -> Vec<Airport> {
-        let airport = |code: &str, name: &str, city: Option<&str>| Airport { code: code.into(), name: name.into(), city: city.map(String::from) };
+        let airport = |code: &str, name: &str, city: Option<&str>| Airport {
+            code: code.into(),
+            name: name.into(),
+            city: city.map(String::from),
+        };
         vec![airport("SEA", "Tacoma International", Some("Seattle")), airport("XXX", "Nowhere", None)]
     }
 
@@ -143,9 +147,21 @@ mod tests {
         let mut first = host().config("minimum_cost", "10").open::<StrikeRisk>().unwrap();
         first.feed("airports", &airports()).unwrap();
         let dates = [Date::new(2026, 5, 1), Date::new(2026, 4, 1)];
-        first.feed("strikes", &[strike("SEA", dates[0], Some(100)), strike("SEA", dates[1], Some(9)), strike("SEA", dates[1], None)]).unwrap();
+        first
+            .feed(
+                "strikes",
+                &[strike("SEA", dates[0], Some(100)), strike("SEA", dates[1], Some(9)), strike("SEA", dates[1], None)],
+            )
+            .unwrap();
         first.flush().unwrap();
-        let mut want = Owned { airport: "SEA".into(), name: Some("Tacoma International".into()), city: Some("Seattle".into()), strikes: 1, cost: 100, last: dates[0] };
+        let mut want = Owned {
+            airport: "SEA".into(),
+            name: Some("Tacoma International".into()),
+            city: Some("Seattle".into()),
+            strikes: 1,
+            cost: 100,
+            last: dates[0],
+        };
         assert_eq!(first.emitted::<Owned>("risk").as_slice(), std::slice::from_ref(&want));
         assert_eq!(first.metric("strikes_ignored"), 2.0);
         let state = first.state();

@@ -43,7 +43,10 @@ impl Product for Kernel {
                 self.total.sum += dense(v, v, &mut self.scratch);
             }
             "bytesum" => self.total.rows += i64::from(byte_sum(name.bytes())),
-            _ => self.total.rows += kernel(k, v, name.offsets(), name.bytes(), &mut self.scratch, &mut self.groups) as i64,
+            _ => {
+                self.total.rows +=
+                    kernel(k, v, name.offsets(), name.bytes(), &mut self.scratch, &mut self.groups) as i64
+            }
         }
         Ok(())
     }
@@ -111,7 +114,8 @@ mod tests {
     /// Each job over rows whose sums are known.
     #[test]
     fn jobs() {
-        let rows: Vec<Input> = (0..103).map(|i| Input { k: i, v: 10.0, name: ["anna", "zoe"][i as usize % 2].into() }).collect();
+        let rows: Vec<Input> =
+            (0..103).map(|i| Input { k: i, v: 10.0, name: ["anna", "zoe"][i as usize % 2].into() }).collect();
         for (job, want) in [
             ("kernel", Sum { rows: 1, sum: 11.0 + 102.0 }),
             ("dense", Sum { rows: 103, sum: 103.0 * 21.0 }),
