@@ -29,6 +29,7 @@ type world struct {
 	samples   string
 	data      string // of the node
 	sources   *mesh.Data
+	products  []string // folders
 	artifacts []registry.Artifact
 	rng       *rand.Rand
 	edits     int
@@ -40,20 +41,27 @@ var worldProducts = []string{"aviation/airports", "safety/birdstrikes", "safety/
 // newWorld builds the products and cuts the sources down, so that a run takes milliseconds.
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	samples, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{samples: samples, data: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1))}
-	if w.sources, err = mesh.CopyData(samples, t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
+	w := newWorldOf(t, seed, worldProducts)
 	for year := 1991; year <= 2002; year++ {
 		if err := os.Remove(filepath.Join(w.sources.Dir, "birdstrikes", fmt.Sprint(year)+".csv")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range worldProducts {
+	return w
+}
+
+// newWorldOf builds products over the whole sources.
+func newWorldOf(t *testing.T, seed uint64, products []string) *world {
+	t.Helper()
+	samples, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{samples: samples, data: t.TempDir(), products: products, rng: rand.New(rand.NewPCG(seed, 1))}
+	if w.sources, err = mesh.CopyData(samples, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range products {
 		a, err := builder(t).Product(t.Context(), filepath.Join(samples, filepath.FromSlash(name)), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +83,7 @@ func (w *world) register(ctx context.Context, data string) (*node.Node, error) {
 		if err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
-		rs = append(rs, node.Registration{Artifact: d, Sources: w.sources.Sources(worldProducts[i])})
+		rs = append(rs, node.Registration{Artifact: d, Sources: w.sources.Sources(w.products[i])})
 	}
 	if _, err := n.Register(ctx, rs); err != nil {
 		return nil, errors.Join(err, n.Close())

@@ -1,0 +1,61 @@
+package mesh_test
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/registry"
+	"github.com/adp-host/adp/samples/mesh"
+)
+
+// TestRustSamples rebuilds the committed modules of the Rust products. Another compiler gives other bytes; then the rebuilt
+// modules must make the same tables of the same data.
+func TestRustSamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles Rust's standard library; make test runs it")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	if _, err := exec.LookPath("cargo"); err != nil {
+		t.Skip("NOT RUN: there is no Rust here, so nobody checks that the committed modules come from their source")
+	}
+	b := builder(t)
+	b.RustSDK = rustsdk.Source
+	b.MoreRust = []string{"/usr/bin/rustc"}
+	w := newWorldOf(t, 1, mesh.Products)
+	rebuilt := append([]registry.Artifact(nil), w.artifacts...)
+	equal, other := 0, 0
+	for i, a := range w.artifacts {
+		if a.Product.Code.Language != "rust" {
+			continue
+		}
+		dir := filepath.Join(w.samples, filepath.FromSlash(mesh.Products[i]))
+		module, err := b.Compile(ctx, dir, host.Code{Language: "rust", Path: "."})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(module, a.Module) {
+			equal++
+			continue
+		}
+		other++
+		rebuilt[i].Module = module
+	}
+	t.Logf("%d rebuilt modules have the committed digest, %d are compared by what they publish", equal, other)
+	if equal+other == 0 {
+		t.Fatal("no Rust product was found")
+	}
+	if other == 0 {
+		return
+	}
+	want := w.recomputed(ctx, t)
+	w.artifacts = rebuilt
+	compare(t, w.recomputed(ctx, t), want)
+}
