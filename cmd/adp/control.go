@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -73,6 +75,9 @@ func (a *app) controlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if out.Product, err = calm(cmd.Context(), c, where, out.Product); err != nil {
+				return err
+			}
 			return a.showOutcome(out)
 		},
 	}
@@ -81,6 +86,25 @@ func (a *app) controlCommand() *cobra.Command {
 	f.BoolVar(&command.Rebuild, "rebuild", false, "trigger: recompute everything from the beginning of all inputs")
 	f.IntVar(&limit, "limit", 20, "runs, status: at most so many runs or rejected rows")
 	return cmd
+}
+
+// calm waits a moment for a product that has just run to say how it is now.
+func calm(ctx context.Context, c *client.Client, where host.Address, st host.ProductStatus) (host.ProductStatus, error) {
+	for range 50 {
+		if st.State != host.StateRunning {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return st, ctx.Err()
+		case <-time.After(awaitStep):
+		}
+		var err error
+		if st, err = c.Product(ctx, where); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
 }
 
 // showOutcome shows the product after a command. A run that was held or failed is the command's exit code.
@@ -95,11 +119,12 @@ func (a *app) showOutcome(out client.Outcome) error {
 	if out.Run == nil {
 		return nil
 	}
-	switch out.Run.State {
-	case host.RunHeld:
+	stillHeld := out.Run.State == host.RunIdle && out.Product.State == host.StateHeld // nothing new to try
+	switch {
+	case out.Run.State == host.RunHeld, stillHeld:
 		a.talk("held: nothing of this run is published; see adp control %s status", out.Product.URL)
 		return &exitError{host.ExitViolated}
-	case host.RunFailed:
+	case out.Run.State == host.RunFailed:
 		return &host.Error{Code: out.Run.Code, Message: out.Run.Error}
 	}
 	return nil

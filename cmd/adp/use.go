@@ -23,7 +23,7 @@ func (a *app) useCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(useTools, with) {
-				return &usageError{fmt.Sprintf("--with %s: tools are %s", with, strings.Join(useTools, ", ")), cmd.CommandPath()}
+				return &usageError{fmt.Sprintf("--with %s: name one of the tools %s", with, strings.Join(useTools, ", ")), cmd.CommandPath()}
 			}
 			text, err := a.snippet(cmd, args[0], with)
 			if err != nil {
@@ -37,7 +37,6 @@ func (a *app) useCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&with, "with", "", "curl, duckdb or python")
-	_ = cmd.MarkFlagRequired("with") // the flag is there
 	_ = cmd.RegisterFlagCompletionFunc("with", cobra.FixedCompletions(useTools, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

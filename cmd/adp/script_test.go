@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/adp-host/adp/host/node"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"adp": main})
+}
+
+// TestScripts runs testdata/script: a script for each verb, with its exit codes. The programs are real, the node too.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			for name, value := range toolEnvironment(t) {
+				e.Setenv(name, value)
+			}
+			e.Setenv("ADP_DATA", filepath.Join(e.WorkDir, "node"))
+			e.Setenv("ADP_LISTEN", "127.0.0.1:0")
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits,
+			"ready": ready,
+			"grows": grows,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "duckdb" {
+				_, err := exec.LookPath("duckdb")
+				return err == nil, nil
+			}
+			return false, errors.New("unknown condition")
+		},
+	})
+}
+
+// toolEnvironment lets compilers find what they keep; scripts have a home of their own.
+func toolEnvironment(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
+		b, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = string(b[:len(b)-1])
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{"CARGO_HOME": ".cargo", "RUSTUP_HOME": ".rustup"} {
+		if out[name] = os.Getenv(name); out[name] == "" {
+			out[name] = filepath.Join(home, dir)
+		}
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["ADP_CACHE"] = filepath.Join(cache, "adp")
+	return out
+}
+
+// exits CODE PROGRAM ARGS… runs a program that must end with exactly that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// patience bounds what scripts wait for; it is reached only when something is broken.
+const patience = 2 * time.Minute
+
+// ready waits for the node of ADP_DATA.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	path := filepath.Join(ts.Getenv("ADP_DATA"), node.EndpointFile)
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var e node.Endpoint
+		b, err := os.ReadFile(path)
+		if err != nil || json.Unmarshal(b, &e) != nil {
+			continue
+		}
+		res, err := http.Get(e.URL + "/readyz")
+		if err != nil {
+			continue
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			ts.Setenv("URL", e.URL)
+			return
+		}
+	}
+	ts.Fatalf("no node is ready")
+}
+
+// grows TEXT PROGRAM ARGS… repeats a program until its output holds a text.
+func grows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: grows TEXT PROGRAM ARGS…")
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err := ts.Exec(args[1], args[2:]...); err != nil {
+			continue
+		}
+		if out := ts.ReadFile("stdout"); strings.Contains(out, args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("%q never came", args[0])
+}
