@@ -67,8 +67,8 @@ func interpreter(t testing.TB) wazero.Runtime {
 	return r
 }
 
-// TestParseIsNoLaxerThanWazero: a module that Parse takes must be one that wazero takes as well, over everything in the archive,
-// valid and invalid. (Parse is stricter in places: proposals beyond 2.0 that wazero lets through.)
+// TestParseIsNoLaxerThanWazero: a module that Parse takes must be one that wazero takes as well, over everything in the
+// archive, valid and invalid. (Parse is stricter in places: proposals beyond 2.0 that wazero lets through.)
 func TestParseIsNoLaxerThanWazero(t *testing.T) {
 	r := interpreter(t)
 	valid, invalid := 0, 0

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Assemble makes a binary of a small text format, for tests. Each line is a statement; a statement of the module ends the body before it.
+// Assemble makes a binary of a small text format, for tests. Each line is a statement; a statement of the module ends
+// the body before it.
 //
 //	import env.log (i32) -> ()
 //	memory 1 4
@@ -21,8 +22,9 @@ import (
 //	  end
 //	start f
 //
-// Functions are named $f or by index. The end of a body is implied. Offsets of memory instructions are written, alignments are 0.
-// It checks nothing beyond what it needs: tests write invalid modules too. It panics on what it cannot read.
+// Functions are named $f or by index. The end of a body is implied. Offsets of memory instructions are written,
+// alignments are 0. It checks nothing beyond what it needs: tests write invalid modules too. It panics on what it
+// cannot read.
 func Assemble(text string) []byte {
 	a := &assembler{funcs: map[string]int{}, types: map[string]int{}}
 	lines := strings.Split(text, "\n")

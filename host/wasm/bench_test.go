@@ -9,8 +9,8 @@ import (
 	"github.com/adp-host/adp/host/wasm"
 )
 
-// BenchmarkOverhead compares metered code with the original in the compiler, call by call in turn, and reports the ratio of the
-// best times as x/original. Run it with -benchtime 20x or so.
+// BenchmarkOverhead compares metered code with the original in the compiler, call by call in turn, and reports the
+// ratio of the best times as x/original. Run it with -benchtime 20x or so.
 func BenchmarkOverhead(b *testing.B) {
 	d := newTable(1 << 17)
 	for _, g := range guests(b) {

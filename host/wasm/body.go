@@ -31,7 +31,6 @@ type bodyRewriter struct {
 	labels  []label
 	depth   int // labels open in the rewritten body
 	loops   int // loops open
-	begun   int // constructs so far
 	segment int // next to charge
 	refund  int // next to give
 	now     int // current instruction
@@ -62,7 +61,8 @@ func (w *bodyRewriter) rewrite(i int) []byte {
 	w.restart()
 	w.plan.make(&w.src, &w.shape, len(t.Results), w.options.everyInstruction)
 
-	w.code, w.labels, w.begun, w.segment, w.refund, w.now, w.depth, w.loops = w.code[:0], w.labels[:0], 0, 0, 0, 0, 0, 0
+	w.code, w.labels = w.code[:0], w.labels[:0]
+	w.segment, w.refund, w.now, w.depth, w.loops = 0, 0, 0, 0, 0
 	w.direct = !w.shape.calls && !w.shape.loops && !w.shape.dynamic && w.plan.charges() == 1
 	w.frame = w.frameCharge()
 	w.declareLocals()
@@ -153,13 +153,7 @@ func (w *bodyRewriter) enter() {
 	if w.direct {
 		w.code.index(opGlobalSet, w.fuelGlobal)
 		if cost > smallLeaf {
-			w.code.index(opGlobalGet, w.fuelGlobal)
-			w.code.i64(0)
-			w.code.op(opI64LtS, opIf, 0x40)
-			w.code.index(opGlobalGet, w.fuelGlobal)
-			w.code.index(opCall, w.refill)
-			w.code.index(opGlobalSet, w.fuelGlobal)
-			w.code.op(opEnd)
+			w.checkIn(opGlobalGet, opGlobalSet, w.fuelGlobal)
 		}
 		return
 	}
@@ -194,14 +188,17 @@ func (w *bodyRewriter) moveStack(op byte) {
 	w.code.index(opGlobalSet, w.stackGlobal)
 }
 
-// check calls refill if the counter is below zero.
-func (w *bodyRewriter) check() {
-	w.code.index(opLocalGet, w.fuel)
+// check calls refill if the counter is below zero. The arm without the call comes first because wazero's register
+// allocator takes the state in which both arms meet from the first: values stay in registers where nothing was called.
+func (w *bodyRewriter) check() { w.checkIn(opLocalGet, opLocalSet, w.fuel) }
+
+func (w *bodyRewriter) checkIn(get, set byte, counter uint32) {
+	w.code.index(get, counter)
 	w.code.i64(0)
 	w.code.op(opI64GeS, opIf, 0x40, opElse)
-	w.code.index(opLocalGet, w.fuel)
+	w.code.index(get, counter)
 	w.code.index(opCall, w.refill)
-	w.code.index(opLocalSet, w.fuel)
+	w.code.index(set, counter)
 	w.code.op(opEnd)
 }
 
@@ -293,8 +290,8 @@ func (w *bodyRewriter) end() {
 	}
 }
 
-// spendLength charges an operation by its topmost operand, and looks at the counter before it happens. The length is an unsigned 32-bit
-// number and its price at most 2^13 times that, so the counter cannot overflow.
+// spendLength charges an operation by its topmost operand, and looks at the counter before it happens. The length is an
+// unsigned 32-bit number and its price at most 2^13 times that, so the counter cannot overflow.
 func (w *bodyRewriter) spendLength(op *opcode) {
 	w.code.index(opLocalSet, w.length)
 	w.code.index(opLocalGet, w.fuel)

@@ -49,8 +49,9 @@ func (w *bodyRewriter) branchTo(l *label, extra int) {
 }
 
 // branchIf writes a conditional branch. To a loop, with a refund, and anywhere in a loop, it becomes an if around a
-// branch. The last is for speed alone: where the edge is critical, wazero 1.12 does not fuse a br_if with the comparison before it,
-// but it does fuse an if; C's row kernel runs at 0.87 of the original that way, and at 1.05 without.
+// branch. The last is for speed alone: where the edge is critical, wazero 1.12 does not fuse a br_if with the
+// comparison before it, but it does fuse an if; C's row kernel runs at 0.87 of the original that way, and at 1.05
+// without.
 func (w *bodyRewriter) branchIf(l *label) {
 	var back int64
 	if w.refund < len(w.plan.refunds) && w.plan.refunds[w.refund].at == w.now {

@@ -9,8 +9,8 @@ type instr struct {
 	types      []ValueType
 }
 
-// decoder reads instructions of one body. What it returns exists: every index is checked, but for labels and locals, which only the validator
-// and the body know.
+// decoder reads instructions of one body. What it returns exists: every index is checked, but for labels and locals,
+// which only the validator and the body know.
 type decoder struct {
 	reader
 	m       *Module

@@ -10,8 +10,9 @@
 //
 // # What a metered module looks like from outside
 //
-// One import is added, adp_meter.refill (left i64) -> (counter i64), and two exports, the mutable globals adp_fuel (i64) and
-// adp_stack (i32). A start section becomes the export adp_start, so that instantiation runs no code of the guest.
+// One import is added, adp_meter.refill (left i64) -> (counter i64), and two exports, the mutable globals adp_fuel
+// (i64) and adp_stack (i32). A start section becomes the export adp_start, so that instantiation runs no code of the
+// guest.
 //
 //   - adp_fuel is what is left of the fuel granted so far. Whenever a host function runs it is exact: the host may read it,
 //     and charge its own work by lowering it, below zero if need be. The guest notices at its next check.
@@ -23,7 +24,8 @@
 //   - adp_stack is what is left of the stack budget, in bytes. It starts at Options.StackBudget.
 //
 // A trap leaves both globals wherever they were: bill all granted fuel, and set both again before the instance is used for
-// anything else. A host function that does heavy work without calling back should look at the sign of adp_fuel itself.
+// anything else. That holds for a trap in a call that a host function makes back into the guest as well: the whole run has
+// failed. A host function that does heavy work should look at the sign of adp_fuel itself.
 //
 // # What is charged
 //

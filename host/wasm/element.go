@@ -13,7 +13,8 @@ type funcRefs func(start, end int, index uint32)
 // elementEntry reads one element segment.
 func (p *sectionParser) elementEntry(int) { p.elems = append(p.elems, p.element(nil)) }
 
-// element reads one element segment and returns its type. The rewriter reads segments by the same code to shift function indices.
+// element reads one element segment and returns its type. The rewriter reads segments by the same code to shift
+// function indices.
 func (p *sectionParser) element(refs funcRefs) ValueType {
 	at := p.pos
 	flag := p.u32()

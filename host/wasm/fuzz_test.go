@@ -18,7 +18,8 @@ func fuzzLimits() wasm.Limits {
 	return l
 }
 
-// checkMetered is what must hold of every module that Parse takes: wazero takes it too, and either Meter refuses it or wazero takes what Meter writes.
+// checkMetered is what must hold of every module that Parse takes: wazero takes it too, and either Meter refuses it or
+// wazero takes what Meter writes.
 func checkMetered(t *testing.T, r wazero.Runtime, m *wasm.Module, b []byte) {
 	t.Helper()
 	for _, im := range m.Imports {

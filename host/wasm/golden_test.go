@@ -10,7 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out as what is expected")
 
-// TestGolden shows what the rewriting makes of small modules: testdata/meter holds a module and its metered bodies in one file.
+// TestGolden shows what the rewriting makes of small modules: testdata/meter holds a module and its metered bodies in
+// one file.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/meter/*.txt")
 	if err != nil || len(files) == 0 {

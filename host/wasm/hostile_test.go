@@ -309,8 +309,9 @@ func TestHostileGuests(t *testing.T) {
 	}
 }
 
-// TestStackBudgetBoundsNativeStack: recursion takes no more native stack than a small multiple of the budget, whatever its frames hold.
-// An engine's stack grows by doubling, so the sum of what it allocates is within four times what it needs.
+// TestStackBudgetBoundsNativeStack: recursion takes no more native stack than a small multiple of the budget, whatever
+// its frames hold. An engine's stack grows by doubling, so the sum of what it allocates is within four times what it
+// needs.
 func TestStackBudgetBoundsNativeStack(t *testing.T) {
 	const budget = 4 << 20
 	for _, text := range []string{
@@ -335,7 +336,8 @@ func TestStackBudgetBoundsNativeStack(t *testing.T) {
 	}
 }
 
-// TestDepthIsBounded: recursion without any frame stops before the interpreter's own limit, at the same depth in both engines.
+// TestDepthIsBounded: recursion without any frame stops before the interpreter's own limit, at the same depth in both
+// engines.
 func TestDepthIsBounded(t *testing.T) {
 	var depths []uint64
 	for _, compiler := range []bool{false, true} {

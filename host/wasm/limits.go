@@ -54,8 +54,8 @@ type Policy struct {
 	Imports []ImportRule
 	// Exports are those that the module must have, or may have under a reserved name.
 	Exports []ExportRule
-	// Reserved is the prefix of export names that belong to the host ("adp_"). A module may export such a name only where Exports lists it.
-	// Empty reserves nothing beyond the names that Meter adds.
+	// Reserved is the prefix of export names that belong to the host ("adp_"). A module may export such a name only
+	// where Exports lists it. Empty reserves nothing beyond the names that Meter adds.
 	Reserved string
 }
 

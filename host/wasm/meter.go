@@ -7,8 +7,8 @@ const DefaultStackBudget = 16 << 20
 
 // Options of Meter. The zero value is usable.
 type Options struct {
-	// StackBudget is the stack in bytes that calls of the guest may take together; 0 means DefaultStackBudget. A frame
-	// is charged at least StackBudget/1900, so it is also a bound of the depth of calls.
+	// StackBudget is the stack in bytes that calls of the guest may take together; 0 or less means DefaultStackBudget.
+	// A frame is charged at least StackBudget/1900, so it is also a bound of the depth of calls.
 	StackBudget int32
 	// Limits hold for the original and again for the rewritten module, whose memory and table are also capped by them;
 	// the zero value means DefaultLimits.
@@ -23,7 +23,7 @@ func (o Options) Key() string {
 }
 
 func (o Options) withDefaults() Options {
-	if o.StackBudget == 0 {
+	if o.StackBudget <= 0 {
 		o.StackBudget = DefaultStackBudget
 	}
 	if o.Limits == (Limits{}) {

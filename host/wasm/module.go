@@ -83,7 +83,8 @@ type body struct {
 	targets      int // of the largest br_table
 }
 
-// FuncName is the name that the module gives a function, in its name section or else by its import or first export, or "$12".
+// FuncName is the name that the module gives a function, in its name section or else by its import or first export, or
+// "$12".
 func (m *Module) FuncName(index uint32) string { return m.funcNames()[index] }
 
 // HasStart reports whether the module has a start section.

@@ -79,8 +79,8 @@ func mutants(b []byte, try func(at int, mutant []byte)) {
 	}
 }
 
-// TestMutants changes every byte of modules that hold every kind of index. Whatever Parse takes, wazero must take, and what Meter
-// makes of it must be valid; no index may reach what metering adds.
+// TestMutants changes every byte of modules that hold every kind of index. Whatever Parse takes, wazero must take, and
+// what Meter makes of it must be valid; no index may reach what metering adds.
 func TestMutants(t *testing.T) {
 	modules := map[string][]byte{"everything": wasm.Assemble(everything)}
 	as, err := os.ReadFile("testdata/guests/kernel_as.wasm")

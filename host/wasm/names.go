@@ -43,8 +43,9 @@ func parseNameMap(r *reader) map[uint32]string {
 	return m
 }
 
-// nameSection names every function after the author's module, so that what an engine prints of a trap means something to the author.
-// Names of locals and the like are left out, as is debug information about offsets that are no longer true.
+// nameSection names every function after the author's module, so that what an engine prints of a trap means something
+// to the author. Names of locals and the like are left out, as is debug information about offsets that are no longer
+// true.
 func (w *rewriter) nameSection() []byte {
 	out := appendName(nil, "name")
 	if n := w.m.names.module; n != "" {

@@ -17,8 +17,9 @@ const (
 
 var magic = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
 
-// Parse decodes and validates a module: everything that WebAssembly 2.0 asks of a valid module holds of what it returns. Anything else
-// gives an Error of kind ErrInvalid. What it allocates is bounded by a small multiple of len(b), and it never panics.
+// Parse decodes and validates a module: everything that WebAssembly 2.0 asks of a valid module holds of what it
+// returns. Anything else gives an Error of kind ErrInvalid. What it allocates is bounded by a small multiple of len(b),
+// and it never panics.
 func Parse(b []byte) (*Module, error) {
 	if !bytes.HasPrefix(b, magic) {
 		return nil, &Error{Kind: ErrInvalid, Offset: 0, Detail: "not a WebAssembly 1 binary"}
@@ -61,7 +62,8 @@ func Parse(b []byte) (*Module, error) {
 	return m, nil
 }
 
-// custom checks the frame of a custom section and keeps the names. A custom section cannot make a module invalid beyond its own name.
+// custom checks the frame of a custom section and keeps the names. A custom section cannot make a module invalid beyond
+// its own name.
 func (m *Module) custom(outer *reader, s section) {
 	r := &reader{b: m.raw, pos: s.start, end: s.end}
 	name := r.name()
@@ -136,8 +138,8 @@ func (p *sectionParser) vector(id byte) {
 	}
 }
 
-// declare settles which functions bodies may refer to: those named outside of bodies. The element section and the globals noted
-// theirs; exports count too.
+// declare settles which functions bodies may refer to: those named outside of bodies. The element section and the
+// globals noted theirs; exports count too.
 func (p *sectionParser) declare() {
 	for _, x := range p.Exports {
 		if x.Kind == KindFunc {

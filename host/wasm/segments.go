@@ -7,7 +7,7 @@ package wasm
 // through the construct comes out at its end. Where one way leaves for good, the segment may still go on, and the way that
 // leaves takes back what it skips: in the charge of the arm it is in (segment.adjust), or on the edge of a br_if
 // (refund). So the common path of a hot loop pays once per iteration, while the sum over a completed call is exactly the
-// sum over its instructions. TestFuelIsExact compares it with charging every instruction by itself.
+// sum over its instructions: tests compare it with charging every instruction by itself.
 
 // dead is the current segment where code cannot be reached.
 const dead = -1
@@ -152,7 +152,8 @@ func (p *plan) push(in *instr, carry int) {
 	p.begun++
 }
 
-// otherwise turns to the second arm of an if. The first continued the segment in front, so the second takes back what the first cost.
+// otherwise turns to the second arm of an if. The first continued the segment in front, so the second takes back what
+// the first cost.
 func (p *plan) otherwise() {
 	r := p.top()
 	r.armLives = p.cur != dead
@@ -171,7 +172,8 @@ func (p *plan) leave(depth uint32) {
 	r.escape = min(r.escape, len(p.open)-1-int(depth))
 }
 
-// branchIf: a branch out of the innermost loop is the rare way, so the segment goes on and the branch gets a refund. Any other splits the way.
+// branchIf: a branch out of the innermost loop is the rare way, so the segment goes on and the branch gets a refund.
+// Any other splits the way.
 func (p *plan) branchIf(depth uint32) {
 	p.leave(depth)
 	target := len(p.open) - 1 - int(depth)
@@ -231,7 +233,8 @@ func (p *plan) follow(r *region, at int) int {
 	case r.op == opBlock && !r.targeted: // only by falling off its end
 		return p.cur
 	case skips && !falls && !r.targeted: // only by not taking the arm
-		// Whatever the arm jumps to, entry does not go on behind the innermost of its targets, so one debt is right for all.
+		// Whatever the arm jumps to, entry does not go on behind the innermost of its targets, so one debt is right for
+		// all.
 		p.owe(r.escape, debt{from: r.entry, mark: r.mark, arm: r.arm})
 		return r.entry
 	}

@@ -67,7 +67,8 @@ func typeList(ts []ValueType) string {
 
 func sameTypes(a, b []ValueType) bool { return string(asBytes(a)) == string(asBytes(b)) }
 
-// MustFuncType reads "(i32, i64) -> (i32)", with or without the punctuation, and panics on anything else. It is for tables of known signatures.
+// MustFuncType reads "(i32, i64) -> (i32)", with or without the punctuation, and panics on anything else. It is for
+// tables of known signatures.
 func MustFuncType(s string) FuncType {
 	left, right, ok := strings.Cut(s, "->")
 	if !ok {

@@ -117,7 +117,8 @@ func (w *world) stackIsWhole() bool {
 	return true
 }
 
-// trap is the kind of an error, which worlds agree about. Running out of stack is the same by budget and by the engine's own limit.
+// trap is the kind of an error, which worlds agree about. Running out of stack is the same by budget and by the
+// engine's own limit.
 func trap(err error) string {
 	switch {
 	case err == nil:
