@@ -134,5 +134,7 @@ func (c *indexCache) give(p portName, x *indexes, limit int64) {
 	}
 }
 
-// joinKey names a list of columns.
+// joinKey names a list of columns for people, columnsKey for maps.
 func joinKey(columns []string) string { return strings.Join(columns, ", ") }
+
+func columnsKey(columns []string) string { return strings.Join(columns, "\x00") }

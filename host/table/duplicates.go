@@ -64,7 +64,7 @@ func (s *stage) Duplicates(ctx context.Context, columns []string, max int) (int6
 	if s.keyed(columns) {
 		return 0, nil, nil
 	}
-	name := joinKey(columns)
+	name := columnsKey(columns)
 	d := s.dups[name]
 	if d == nil {
 		if d, err = s.countDups(ctx, name, schema); err != nil {

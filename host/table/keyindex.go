@@ -10,7 +10,7 @@ import (
 
 // keyIndex finds the row of a key in a table. It belongs to one stage at a time.
 type keyIndex struct {
-	columns string // joined names of the key columns
+	columns string // columnsKey of the key
 	rows    map[key]spot
 	names   []string // of files, by spot.file
 	ids     map[string]uint32
@@ -86,7 +86,7 @@ func errKeyTwice(o *host.Output) *host.Error {
 
 // buildKeys indexes a table by a scan of its key columns. The error is of code T003 when a key is null or not unique.
 func (t *Tables) buildKeys(ctx context.Context, s *state, o *host.Output, keySchema *arrow.Schema) (*keyIndex, error) {
-	x := newKeyIndex(joinKey(o.Key))
+	x := newKeyIndex(columnsKey(o.Key))
 	x.rows = make(map[key]spot, s.rows)
 	err := t.each(ctx, s.files, keySchema, true, func(p part) error {
 		id := x.id(p.file.name)

@@ -10,11 +10,13 @@ import (
 // sampleRows is how many values of a column decide whether a dictionary pays.
 const sampleRows = 2048
 
-// repeats judges by evenly spread values whether a flat column has few distinct ones, so that a dictionary makes it
-// smaller and is not tried in vain: a dictionary that fails has cost more than the whole column.
+// repeats judges by evenly spread values whether a column of text or bytes has few distinct ones, so that a dictionary
+// makes it smaller and is not tried in vain: one that fails has cost more than the whole column. Numbers go without: their
+// dictionaries cost a fifth of all encoding and save a tenth of the bytes.
 func repeats(c *arrow.Chunked) bool {
 	n := c.Len()
-	if n < 64 || c.DataType().ID() == arrow.BOOL {
+	id := c.DataType().ID()
+	if n < 64 || id != arrow.STRING && id != arrow.BINARY {
 		return false
 	}
 	step := max(1, n/sampleRows)
@@ -37,14 +39,8 @@ func repeats(c *arrow.Chunked) bool {
 }
 
 func valueHash(seed maphash.Seed, a arrow.Array, i int) uint64 {
-	switch a := a.(type) {
-	case *array.String:
-		return maphash.String(seed, a.Value(i))
-	case *array.Binary:
-		return maphash.Bytes(seed, a.Value(i))
+	if t, ok := a.(*array.String); ok {
+		return maphash.String(seed, t.Value(i))
 	}
-	w := a.DataType().(arrow.FixedWidthDataType).Bytes()
-	d := a.Data()
-	at := (d.Offset() + i) * w
-	return maphash.Bytes(seed, d.Buffers()[1].Bytes()[at:at+w])
+	return maphash.Bytes(seed, a.(*array.Binary).Value(i))
 }

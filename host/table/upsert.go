@@ -146,7 +146,7 @@ func (s *stage) upsertAgain(ctx context.Context) error {
 			inserts = append(inserts, o)
 		}
 	}
-	s.fresh = newKeyIndex(joinKey(s.spec.Output.Key))
+	s.fresh = newKeyIndex(columnsKey(s.spec.Output.Key))
 	ch := s.newChanges(ctx)
 	defer ch.w.abort()
 	return s.publishUpsert(ctx, nil, ch, inserts, s.spec.Seq)
@@ -154,7 +154,7 @@ func (s *stage) upsertAgain(ctx context.Context) error {
 
 // keyIndex is the index of the table before the run.
 func (s *stage) keyIndex(ctx context.Context) (*keyIndex, error) {
-	columns := joinKey(s.spec.Output.Key)
+	columns := columnsKey(s.spec.Output.Key)
 	if s.idx.keys != nil && s.idx.keys.columns == columns {
 		return s.idx.keys, nil
 	}

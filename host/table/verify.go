@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/adp-host/adp/host"
 )
@@ -59,7 +60,7 @@ func (t *Tables) needed(ctx context.Context, ref *host.OutputRef) ([]written, er
 		}
 		out = append(out, written{name: c.Location, bytes: c.Bytes, rows: c.Rows, sum: d})
 	}
-	slices.SortFunc(out, func(a, b written) int { return cmpString(a.name, b.name) })
+	slices.SortFunc(out, func(a, b written) int { return strings.Compare(a.name, b.name) })
 	return slices.CompactFunc(out, func(a, b written) bool { return a.name == b.name && a.sum == b.sum }), nil
 }
 
