@@ -230,7 +230,7 @@ func (g *guess) schema(o *options) (*arrow.Schema, error) {
 	fields := make([]arrow.Field, len(g.names))
 	for i, name := range g.names {
 		k := g.kinds[name]
-		f := arrow.Field{Name: columnName(name), Type: g.types[name], Nullable: k.nulls || k.seen < g.rows || !g.all && g.types == nil}
+		f := arrow.Field{Name: columnName(name), Type: g.types[name], Nullable: k.nulls || g.rows == 0 || k.seen < g.rows || !g.all && g.types == nil}
 		if f.Type == nil {
 			f.Type = k.dataType()
 		}
