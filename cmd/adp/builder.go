@@ -31,6 +31,9 @@ func cacheFolder() (string, error) {
 	return filepath.Join(dir, "adp"), nil
 }
 
+// moreRust are compilers beside the one on the PATH: Debian's has the source of the standard library.
+var moreRust = []string{"/usr/bin/rustc"}
+
 // workshop is what turns folders into artifacts.
 type workshop struct {
 	*build.Builder
@@ -58,7 +61,7 @@ func (a *app) workshop() (*workshop, error) {
 		return nil, err
 	}
 	return &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
-		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath, MoreRust: []string{"/usr/bin/rustc"}, Talk: a.err,
+		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, Talk: a.err,
 		Check: engine.Check, Infer: files.Infer,
 	}}, nil
 }

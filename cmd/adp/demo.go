@@ -25,7 +25,7 @@ The mesh comes up and settles; then late data arrives, of which one product's ru
 the last good snapshot. With --once the table of products is printed and the command ends; else the mesh runs until it is
 interrupted, and anybody on this machine may read it. Nothing is kept unless --data says where.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !cmd.Flags().Changed("data") {
+			if !a.dataGiven { // ADP_DATA is where the user's own mesh lies
 				dir, err := os.MkdirTemp("", "adp-demo-*")
 				if err != nil {
 					return host.Errorf(host.CodeNodeSetup, "%w", err)

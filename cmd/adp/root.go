@@ -12,6 +12,8 @@ import (
 type app struct {
 	out, err io.Writer
 	settings settings
+
+	dataGiven bool // on the command line, not only in the environment
 }
 
 func (a *app) root() *cobra.Command {

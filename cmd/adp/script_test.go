@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/adp-host/adp/host/build"
 	"github.com/adp-host/adp/host/node"
 )
 
@@ -23,6 +25,10 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script: a script for each verb, with its exit codes. The programs are real, the node too.
 func TestScripts(t *testing.T) {
+	samples, err := filepath.Abs("../../samples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -31,6 +37,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("ADP_DATA", filepath.Join(e.WorkDir, "node"))
 			e.Setenv("ADP_LISTEN", "127.0.0.1:0")
+			e.Setenv("SAMPLES", samples)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -39,13 +46,24 @@ func TestScripts(t *testing.T) {
 			"grows": grows,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "duckdb" {
-				_, err := exec.LookPath("duckdb")
-				return err == nil, nil
+			if cond == "rust" {
+				return compilesRust(t), nil
 			}
 			return false, errors.New("unknown condition")
 		},
 	})
+}
+
+// compilesRust reports whether this machine compiles Rust to Wasm, and says so loudly when it does not.
+func compilesRust(t *testing.T) bool {
+	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust}
+	for _, tool := range b.Toolchains(context.Background()) {
+		if tool.Language == "rust" && tool.Err != nil {
+			t.Logf("NOT TESTED: %v", tool.Err)
+			return false
+		}
+	}
+	return true
 }
 
 // toolEnvironment lets compilers find what they keep; scripts have a home of their own.

@@ -65,6 +65,7 @@ func markSetting(f *pflag.FlagSet, name string) {
 
 // resolve fills in what the command line left open.
 func (a *app) resolve(cmd *cobra.Command) error {
+	a.dataGiven = cmd.Flags().Changed("data")
 	if err := fromEnvironment(cmd); err != nil {
 		return err
 	}
