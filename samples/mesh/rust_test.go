@@ -3,6 +3,8 @@ package mesh_test
 import (
 	"bytes"
 	"context"
+	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -14,6 +16,8 @@ import (
 	"github.com/adp-host/adp/registry"
 	"github.com/adp-host/adp/samples/mesh"
 )
+
+var update = flag.Bool("update", false, "write the rebuilt modules of the Rust products")
 
 // TestRustSamples rebuilds the committed modules of the Rust products. Another compiler gives other bytes; then the rebuilt
 // modules must make the same tables of the same data.
@@ -40,6 +44,11 @@ func TestRustSamples(t *testing.T) {
 		module, err := b.Compile(ctx, dir, host.Code{Language: "rust", Path: "."})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if *update {
+			if err := os.WriteFile(filepath.Join(dir, "product.wasm"), module, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if bytes.Equal(module, a.Module) {
 			equal++
