@@ -102,6 +102,7 @@ type Store interface {
 	Open(ctx context.Context, name string) (StoreFile, error)
 	// List yields the files whose names begin with prefix, in any order.
 	List(ctx context.Context, prefix string) iter.Seq2[StoreInfo, error]
+	// Remove deletes a file. A name that is not there is no error: a removal that was cut off can be repeated.
 	Remove(ctx context.Context, name string) error
 	// Sync makes files, and the folders that name them, durable. Call it once before the commit that refers to them.
 	Sync(ctx context.Context, names ...string) error

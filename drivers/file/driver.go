@@ -31,6 +31,7 @@ type Driver struct {
 	cfg    Config
 	ledger *ledger
 	hashes *hashCache
+	notify *notifier
 
 	mu       sync.Mutex
 	watchers map[string]map[*watcher]struct{} // by path
@@ -55,6 +56,7 @@ func New(c Config) (*Driver, error) {
 		cfg:      c,
 		ledger:   newLedger(c.LedgerStore),
 		hashes:   newHashCache(),
+		notify:   newNotifier(),
 		watchers: map[string]map[*watcher]struct{}{},
 	}, nil
 }

@@ -2,15 +2,12 @@ package file
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-
-	"github.com/adp-host/adp/drivers"
 )
 
 const (
@@ -18,41 +15,47 @@ const (
 	debounce = 20 * time.Millisecond
 	// rescan is how often a watcher calls without an event: network file systems send none.
 	rescan = time.Minute
+	// poll is the same where folders cannot be watched, because the system's watches are used up.
+	poll = 2 * time.Second
+	// maxFolders bounds the watched folders of one source; deeper trees are seen by the rescan.
+	maxFolders = 1024
 )
 
 // Watch calls changed when files of the source may be there to be read, that is when they rest, until ctx ends. It
 // begins with one call, since a file may have come before the watch. A source that does not exist yet is waited for.
+// Calls come from one goroutine, one after another.
 func (d *Driver) Watch(ctx context.Context, uri string, changed func()) error {
 	path, err := pathOf(uri)
 	if err != nil {
 		return err
 	}
-	fw, err := fsnotify.NewWatcher()
-	if err != nil {
-		return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: path, Message: "cannot be watched", Err: err,
-			Hint: "the system's limit of watches (fs.inotify.max_user_instances) may be used up"}
-	}
-	defer fw.Close()
-	w := &watcher{path: path, quiet: d.cfg.Quiet, fs: fw, due: make(chan struct{}, 1), dirs: map[string]bool{}}
+	w := &watcher{path: path, quiet: d.cfg.Quiet, due: make(chan struct{}, 1), resting: map[string]time.Time{}}
 	d.addWatcher(w)
 	defer d.removeWatcher(w)
-	if err := w.follow(); err != nil {
-		return err
-	}
+	d.notify.join(w)
+	defer d.notify.leave(w)
 	w.callAt(time.Now())
-	return w.loop(ctx, changed)
+	for {
+		if err := w.sleep(ctx); err != nil {
+			return nil // the end of ctx is how a watch ends
+		}
+		d.follow(w)
+		changed()
+	}
 }
 
 // watcher is one Watch under way.
 type watcher struct {
 	path  string
 	quiet time.Duration
-	fs    *fsnotify.Watcher
-	dirs  map[string]bool // watched folders
-	due   chan struct{}   // next has been moved
+	due   chan struct{} // next has been moved
 
-	mu   sync.Mutex
-	next time.Time // when to call; zero: not planned
+	dirs map[string]bool // watched folders; belongs to the notifier
+	idle time.Duration   // until the next call without any event
+
+	mu      sync.Mutex
+	next    time.Time            // when to call; zero: not planned
+	resting map[string]time.Time // files that were written to, and when they will rest
 }
 
 // callAt plans a call, unless an earlier one is planned already. A later need is found again by the look that follows
@@ -60,6 +63,10 @@ type watcher struct {
 func (w *watcher) callAt(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.plan(at)
+}
+
+func (w *watcher) plan(at time.Time) {
 	if !w.next.IsZero() && !at.Before(w.next) {
 		return
 	}
@@ -70,83 +77,76 @@ func (w *watcher) callAt(at time.Time) {
 	}
 }
 
-// take gives the planned time and forgets it when it has come.
-func (w *watcher) take(now time.Time) (next time.Time, ripe bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	next = w.next
-	if ripe = !next.IsZero() && !now.Before(next); ripe {
-		w.next = time.Time{}
+// sleep returns nil when it is time to call.
+func (w *watcher) sleep(ctx context.Context) error {
+	idle := w.idle
+	if idle == 0 {
+		idle = rescan
 	}
-	return next, ripe
-}
-
-func (w *watcher) loop(ctx context.Context, changed func()) error {
-	timer := time.NewTimer(rescan)
-	defer timer.Stop()
-	pending := map[string]time.Time{} // files that were written to, and when they will rest
+	latest := time.Now().Add(idle)
 	for {
-		wait := rescan
-		if next, _ := w.take(time.Time{}); !next.IsZero() {
-			wait = time.Until(next)
-		}
-		timer.Reset(max(wait, 0))
+		timer := time.NewTimer(max(0, time.Until(w.planned(latest))))
 		select {
 		case <-ctx.Done():
-			return nil
+			timer.Stop()
+			return ctx.Err()
 		case <-w.due:
-		case ev, ok := <-w.fs.Events:
-			if !ok {
-				return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: w.path, Message: "cannot be watched any more"}
-			}
-			w.event(ev, pending)
-		case err, ok := <-w.fs.Errors:
-			if ok && !errors.Is(err, fsnotify.ErrEventOverflow) {
-				return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: w.path, Message: "cannot be watched any more", Err: err}
-			}
-			w.callAt(time.Now().Add(debounce)) // events were lost: look at everything
+			timer.Stop()
 		case now := <-timer.C:
-			if wait == rescan {
-				w.callAt(now)
-			}
-			if _, ripe := w.take(now); ripe {
-				w.rearm(pending, now)
-				if err := w.follow(); err != nil {
-					return err
-				}
-				changed()
+			if w.ripe(now, latest) {
+				return nil
 			}
 		}
 	}
+}
+
+// planned is when to call, at the latest at that time.
+func (w *watcher) planned(latest time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next.IsZero() || w.next.After(latest) {
+		return latest
+	}
+	return w.next
+}
+
+// ripe reports whether the planned time has come. The next call is then for files that do not rest yet.
+func (w *watcher) ripe(now, latest time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now.Before(latest) && (w.next.IsZero() || now.Before(w.next)) {
+		return false
+	}
+	w.next = time.Time{}
+	for name, at := range w.resting {
+		if at.After(now) {
+			w.plan(at)
+		} else {
+			delete(w.resting, name)
+		}
+	}
+	return true
 }
 
 // event plans a call for when the file will rest. Each event moves only its own file's time: a file that is written
 // without end does not keep others waiting.
-func (w *watcher) event(ev fsnotify.Event, pending map[string]time.Time) {
+func (w *watcher) event(ev fsnotify.Event) {
 	if ev.Op == fsnotify.Chmod || !w.concerns(ev.Name) {
 		return
 	}
 	now := time.Now()
 	at := now.Add(debounce)
-	if st, err := os.Stat(ev.Name); err == nil && st.Mode().IsRegular() {
+	st, err := os.Stat(ev.Name)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil && st.Mode().IsRegular() {
 		e := entry{mtime: st.ModTime().UnixNano()}
 		if rests := e.quietAt(w.quiet, now).Add(time.Millisecond); rests.After(at) {
 			at = rests
-			pending[ev.Name] = rests
+			w.resting[ev.Name] = rests
 		}
 	}
-	w.callAt(at)
-}
-
-// rearm plans the next call for the files that do not rest yet.
-func (w *watcher) rearm(pending map[string]time.Time, now time.Time) {
-	for name, at := range pending {
-		if !at.After(now) {
-			delete(pending, name)
-			continue
-		}
-		w.callAt(at)
-	}
+	w.plan(at)
 }
 
 // concerns reports whether a name is the source, in it, or on the way to it. Whatever happens beside a source that is
@@ -158,6 +158,9 @@ func (w *watcher) concerns(name string) bool {
 	if within(w.path, name) {
 		return !ignored(filepath.Base(name))
 	}
+	if filepath.Dir(name) != filepath.Dir(w.path) {
+		return false
+	}
 	st, err := os.Lstat(w.path)
 	return err == nil && st.Mode()&os.ModeSymlink != 0
 }
@@ -168,62 +171,49 @@ func within(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// follow watches the source's folder and the folders in it; for a single file the folder that names it; when that does
-// not exist, the nearest above that does.
-func (w *watcher) follow() error {
-	want := map[string]bool{}
-	dir := w.path
-	st, err := os.Stat(dir)
-	if err == nil && st.IsDir() {
-		w.below(dir, want)
+// follow has the watcher hear of the folders that matter now. Where some cannot be watched it calls more often.
+func (d *Driver) follow(w *watcher) {
+	added, all := d.notify.want(w, w.folders())
+	if w.idle = rescan; !all {
+		w.idle = poll
 	}
-	for {
-		dir = filepath.Dir(dir) // the folder above too: it tells when the source itself is replaced
-		if st, err := os.Stat(dir); err == nil && st.IsDir() {
-			want[dir] = true
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
+	if added { // something may have come before the watch did
+		w.callAt(time.Now().Add(debounce))
 	}
-	have := map[string]bool{}
-	for _, d := range w.fs.WatchList() { // what was deleted is not watched any more
-		have[d] = true
-	}
-	for d := range w.dirs {
-		if !want[d] && have[d] {
-			_ = w.fs.Remove(d)
-		}
-	}
-	w.dirs = want
-	for d := range want {
-		if have[d] {
-			continue
-		}
-		err := w.fs.Add(d)
-		if err != nil && !errors.Is(err, os.ErrNotExist) && within(w.path, d) { // folders above may be closed to us
-			return &drivers.Error{Kind: drivers.ErrUnavailable, Origin: d, Message: "cannot be watched", Err: err}
-		}
-		w.callAt(time.Now().Add(debounce)) // something may have come before the watch did
-	}
-	return nil
 }
 
-// maxFolders bounds the watches of one source; deeper trees are seen by the rescan.
-const maxFolders = 1024
-
-func (w *watcher) below(dir string, want map[string]bool) {
-	if want[dir] = true; len(want) >= maxFolders {
-		return
+// folders are the source's folder and those in it, and the nearest folder above that exists: it tells when the source
+// is made, or replaced by another.
+func (w *watcher) folders() map[string]bool {
+	want := map[string]bool{}
+	if isDir(w.path) {
+		below(w.path, want)
 	}
+	for dir := filepath.Dir(w.path); ; dir = filepath.Dir(dir) {
+		if isDir(dir) {
+			want[dir] = true
+			return want
+		}
+		if dir == filepath.Dir(dir) {
+			return want
+		}
+	}
+}
+
+func isDir(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
+}
+
+func below(dir string, want map[string]bool) {
+	want[dir] = true
 	found, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range found {
 		if e.IsDir() && !ignored(e.Name()) && len(want) < maxFolders {
-			w.below(filepath.Join(dir, e.Name()), want)
+			below(filepath.Join(dir, e.Name()), want)
 		}
 	}
 }

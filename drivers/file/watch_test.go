@@ -143,6 +143,38 @@ func TestWatchSubfolders(t *testing.T) {
 	wait("a file in it", pending(t, d, q))
 }
 
+// Many sources share one connection to the kernel, and the last to leave closes it.
+func TestWatchManySources(t *testing.T) {
+	base, d := t.TempDir(), newDriver(t)
+	t.Run("watching", func(t *testing.T) {
+		const sources = 200
+		waits := make([]func(string, func() bool), sources)
+		dir := func(i int) string { return filepath.Join(base, "s", string(rune('a'+i%26)), string(rune('a'+i/26))) }
+		for i := range sources {
+			if err := os.MkdirAll(dir(i), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			waits[i] = watching(t, d, dir(i))
+		}
+		for i := 0; i < sources; i += 37 {
+			write(t, filepath.Join(dir(i), "a.csv"), csvOf(i))
+			waits[i]("one of many", pending(t, d, request(dir(i), nil)))
+		}
+	})
+	if d.notify.fs != nil || len(d.notify.users) > 0 || len(d.notify.watchers) > 0 || len(d.watchers) > 0 {
+		t.Errorf("left behind: %+v", d.notify)
+	}
+}
+
+// Where the system gives no events, watchers look for themselves.
+func TestWatchWithoutEvents(t *testing.T) {
+	dir, d := t.TempDir(), newDriver(t)
+	w := &watcher{path: dir}
+	if d.follow(w); w.idle != poll { // nobody joined: there is no connection
+		t.Errorf("looks every %s", w.idle)
+	}
+}
+
 // What does not concern the source calls nobody.
 func TestWatchIgnoresOthers(t *testing.T) {
 	base, d := t.TempDir(), newDriver(t)
