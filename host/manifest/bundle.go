@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,59 +32,106 @@ type Bundle struct {
 }
 
 // LoadProduct reads product.yaml and the contracts that it names by path. The error is a Problems with everything that
-// is wrong in any of them. Missing ids and versions are no problem: see Fill.
+// is wrong in any of them, also in how they fit together. Missing ids and versions are no problem: see Fill.
 func LoadProduct(fsys fs.FS) (*Bundle, error) {
 	b := &Bundle{contracts: map[string]*Document{}}
-	var all Problems
-	keep := func(err error) {
-		var p Problems
-		var one *host.Error
-		switch {
-		case errors.As(err, &p):
-			all = append(all, p...)
-		case errors.As(err, &one):
-			all = append(all, one)
-		case err != nil:
-			all = append(all, host.Errorf(host.CodeManifestRef, "%w", err))
-		}
-	}
-	src, err := fs.ReadFile(fsys, ProductFile)
+	src, err := readFile(fsys, ProductFile)
 	if err != nil {
 		return nil, host.Errorf(host.CodeManifestRef, "no %s: %w", ProductFile, err).WithHint("make a product with: adp new NAME --lang go")
 	}
 	if b.Product, err = Parse(ProductFile, src); err != nil {
 		return nil, err
 	}
-	keep(b.checkProduct())
-	for _, p := range b.paths() {
-		if err := b.read(fsys, p.path); err != nil {
-			s := &sink{doc: b.Product}
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-				s.add(p.at, host.CodeManifestContract, "paths are relative to "+ProductFile+" and stay below it", "there is no contract %s", p.path)
-				err = s.err()
-			}
-			keep(err)
-		}
-	}
+	all := asProblems(b.checkProduct())
+	all = append(all, b.readContracts(fsys)...)
 	ups, err := fs.Glob(fsys, UpstreamDir+"/*.yaml")
-	keep(err)
+	all = append(all, asProblems(err)...)
 	for _, u := range ups {
-		keep(b.read(fsys, u))
+		all = append(all, asProblems(b.read(fsys, u))...)
 	}
-	if b.lock, err = fs.ReadFile(fsys, LockFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		keep(err)
+	if b.lock, err = readFile(fsys, LockFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		all = append(all, asProblems(err)...)
 	}
 	if len(all) > 0 {
-		return nil, all
+		return nil, b.andMore(all)
 	}
 	return b, nil
+}
+
+// andMore adds to the problems of single documents how they do not fit together, so that a person sees all at once.
+func (b *Bundle) andMore(all Problems) Problems {
+	told := map[host.Position]bool{}
+	for _, e := range all {
+		told[e.At] = true
+	}
+	if _, err := b.compile(host.LocalTenant, true); err != nil {
+		for _, e := range asProblems(err) {
+			if !told[e.At] {
+				all = append(all, e)
+			}
+		}
+	}
+	return all.sorted()
+}
+
+// readFile reads a document; one that is larger than MaxDocument is not read to its end where its size can be asked for.
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	if info, err := fs.Stat(fsys, name); err == nil && info.Size() > MaxDocument {
+		e := host.Errorf(host.CodeManifestSyntax, "the document is larger than %d bytes", MaxDocument).WithHint("split it, or move data out of it")
+		e.At.File = name
+		return nil, e
+	}
+	return fs.ReadFile(fsys, name)
+}
+
+// readContracts reads the contracts that ports and driver bindings name.
+func (b *Bundle) readContracts(fsys fs.FS) Problems {
+	s := &sink{doc: b.Product}
+	var all Problems
+	for _, n := range b.contractPaths() {
+		if n.Kind != yaml.ScalarNode || n.Value == "" {
+			s.add(at(n), host.CodeManifestType, "write the path of a contract", "contract is %s, it should be a path", describe(n))
+			continue
+		}
+		err := b.read(fsys, n.Value)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid):
+			s.add(at(n), host.CodeManifestContract, "paths are relative to "+ProductFile+" and stay below it", "there is no contract %s", n.Value)
+		case err != nil && asProblems(err)[0].At.File == "":
+			s.add(at(n), host.CodeManifestContract, "", "the contract %s cannot be read: %v", n.Value, err)
+		default:
+			all = append(all, asProblems(err)...)
+		}
+	}
+	return append(asProblems(s.err()), all...)
+}
+
+// contractPaths are the paths of contracts as the product names them.
+func (b *Bundle) contractPaths() []*yaml.Node {
+	var out []*yaml.Node
+	add := func(n *yaml.Node) {
+		if n != nil {
+			out = append(out, n)
+		}
+	}
+	for _, ports := range []string{"inputPorts", "outputPorts"} {
+		for _, p := range items(b.Product.root, ports) {
+			add(custom(p, contractProp))
+		}
+	}
+	for _, group := range []string{"inputs", "drivers"} {
+		for _, f := range pairs(value(b.block, group)) {
+			add(value(f.value, "contract"))
+		}
+	}
+	return out
 }
 
 func (b *Bundle) read(fsys fs.FS, name string) error {
 	if b.contracts[name] != nil {
 		return nil
 	}
-	src, err := fs.ReadFile(fsys, name)
+	src, err := readFile(fsys, name)
 	if err != nil {
 		return err
 	}
@@ -95,85 +143,73 @@ func (b *Bundle) read(fsys fs.FS, name string) error {
 	return checkContract(d)
 }
 
-type contractPath struct {
-	path string
-	at   place
-}
-
-// paths are the contracts that ports and driver bindings name.
-func (b *Bundle) paths() []contractPath {
-	var out []contractPath
-	add := func(n *yaml.Node) {
-		if n != nil && n.Kind == yaml.ScalarNode && n.Value != "" {
-			out = append(out, contractPath{n.Value, at(n)})
-		}
-	}
-	for _, ports := range []string{"inputPorts", "outputPorts"} {
-		for _, p := range items(b.Product.root, ports) {
-			add(custom(p, contractProp))
-		}
-	}
-	for _, group := range []string{"inputs", "drivers"} {
-		_, m := field(b.block, group)
-		for i := 0; m != nil && m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
-			_, c := field(m.Content[i+1], "contract")
-			add(c)
-		}
-	}
-	return out
-}
-
-// checkProduct checks the product document against its standard.
+// checkProduct checks the product document against its standard and finds the adp block.
 func (b *Bundle) checkProduct() error {
 	s := &sink{doc: b.Product}
 	root := b.Product.root
-	std, ok := s.version(root, "ODPS", "DataProduct", []string{"1.0", "1.1"}, "1.0")
-	if !ok {
-		return s.err()
-	}
-	s.walk(std, root, "product", "")
 	b.block = custom(root, blockProp)
+	if s.version(b.Product, odps, "DataProduct") {
+		walker{s, editionOf(b.Product, odps)}.object(root, "product", "")
+		s.once(root, blockProp)
+		for _, ports := range []string{"inputPorts", "outputPorts"} {
+			for _, p := range items(root, ports) {
+				s.once(p, contractProp)
+			}
+		}
+	}
 	if b.block == nil {
 		s.add(at(root), host.CodeManifestMissing, "add to customProperties: {property: adp, value: {code: {language: go, path: .}, …}}",
 			"customProperties has no property adp, so nothing says what runs")
 		return s.err()
 	}
-	s.walk(standard{name: "adp"}, b.block, "adp", "adp")
+	walker{s, edition{block, ""}}.object(b.block, "adp", "adp")
 	return s.err()
+}
+
+// once reports a custom property of ours that is there twice: one of them would be ignored.
+func (s *sink) once(m *yaml.Node, property string) {
+	found := false
+	for _, c := range items(m, "customProperties") {
+		if text(c, "property") != property {
+			continue
+		}
+		if found {
+			s.add(at(c), host.CodeManifestField, "keep one of them", "customProperties has property %s twice", property)
+		}
+		found = true
+	}
 }
 
 func checkContract(d *Document) error {
 	s := &sink{doc: d}
-	std, ok := s.version(d.root, "ODCS", "DataContract", []string{"3.0", "3.1", "3.2"}, "3.2")
-	if ok {
-		s.walk(std, d.root, "contract", "")
+	if s.version(d, odcs, "DataContract") {
+		walker{s, editionOf(d, odcs)}.object(d.root, "contract", "")
 	}
 	return s.err()
 }
 
-// version reads apiVersion and kind, and reports those that are not read here.
-func (s *sink) version(root *yaml.Node, name, kind string, minors []string, newest string) (standard, bool) {
-	std := standard{name: name, newest: newest}
-	key, v := field(root, "apiVersion")
-	if v == nil {
-		s.add(at(root), host.CodeManifestMissing, fmt.Sprintf("add apiVersion: v%s.0", minors[0]), "apiVersion is missing")
-		return std, false
+// version checks apiVersion and kind, without which the rest of a document means nothing.
+func (s *sink) version(d *Document, std *standard, kind string) bool {
+	first, last := std.minors[0], std.minors[len(std.minors)-1]
+	v := value(d.root, "apiVersion")
+	switch {
+	case v == nil:
+		s.add(at(d.root), host.CodeManifestMissing, "add apiVersion: v"+std.written+".0", "apiVersion is missing")
+		return false
+	case !slices.Contains(std.minors, editionOf(d, std).minor) || !strings.HasPrefix(v.Value, "v"):
+		s.add(at(v), host.CodeManifestVersion, "set apiVersion: v"+std.written+".0", "%s of apiVersion %s is not read here; v%s to v%s are", std.name, describe(v), first, last)
+		return false
 	}
-	parts := strings.Split(strings.TrimPrefix(v.Value, "v"), ".")
-	if len(parts) >= 2 {
-		std.minor = parts[0] + "." + parts[1]
+	k := value(d.root, "kind")
+	switch {
+	case k == nil:
+		s.add(at(d.root), host.CodeManifestMissing, "add kind: "+kind, "kind is missing")
+		return false
+	case k.Value != kind:
+		s.add(at(k), host.CodeManifestType, "write kind: "+kind, "kind is %s, it should be %s", describe(k), kind)
+		return false
 	}
-	if !slices.Contains(minors, std.minor) {
-		s.add(at(v), host.CodeManifestVersion, "set apiVersion: v"+newest+".0", "%s %q is not read here, %s to %s are", name, v.Value, minors[0], minors[len(minors)-1])
-		return std, false
-	}
-	_ = key
-	if k := text(root, "kind"); k != kind {
-		_, at_ := field(root, "kind")
-		s.add(at(at_), host.CodeManifestType, "write kind: "+kind, "kind is %q, not %s", k, kind)
-		return std, false
-	}
-	return std, true
+	return true
 }
 
 // Files are the documents by path, as they are now.
@@ -193,9 +229,9 @@ type Upstream struct {
 	Input, Domain, Product, Port string
 }
 
-// Path is where the bundle keeps the upstream port's contract.
+// Path is where the bundle keeps the upstream port's contract. Names hold no "~", so no two ports share a path.
 func (u Upstream) Path() string {
-	return path.Join(UpstreamDir, u.Domain+"."+u.Product+"."+u.Port+".yaml")
+	return path.Join(UpstreamDir, u.Domain+"~"+u.Product+"~"+u.Port+".yaml")
 }
 
 // Upstreams lists the inputs that read other products and have no contract of their own.
@@ -206,9 +242,7 @@ func (b *Bundle) Upstreams() []Upstream {
 		if b.inputContract(p) != "" {
 			continue
 		}
-		_, in := field(b.block, "inputs")
-		_, settings := field(in, name)
-		if u, ok := parseUpstream(name, text(settings, "from")); ok {
+		if u, ok := parseUpstream(name, text(b.inputSettings(name), "from")); ok {
 			out = append(out, u)
 		}
 	}
@@ -217,7 +251,7 @@ func (b *Bundle) Upstreams() []Upstream {
 
 func parseUpstream(input, from string) (Upstream, bool) {
 	a, err := host.ParseAddress(from)
-	if err != nil || a.Scheme != "adp" || !a.Local() || a.Port == "" {
+	if err != nil || !strings.HasPrefix(from, "adp://") || !a.Local() || !isName(a.Domain) || !isName(a.Product) || !isName(a.Port) {
 		return Upstream{}, false
 	}
 	return Upstream{Input: input, Domain: a.Domain, Product: a.Product, Port: a.Port}, true
@@ -251,12 +285,26 @@ func (b *Bundle) ID(tenant string) host.ProductID {
 	return host.ProductID{Tenant: tenant, Domain: text(b.Product.root, "domain"), Name: text(b.Product.root, "name")}
 }
 
+// inputSettings are an input's settings in the adp block, nil when there are none.
+func (b *Bundle) inputSettings(name string) *yaml.Node { return value(value(b.block, "inputs"), name) }
+
 // inputContract is the path of an input's contract, "" when it is its upstream's.
 func (b *Bundle) inputContract(port *yaml.Node) string {
 	if c := custom(port, contractProp); c != nil {
 		return c.Value
 	}
-	_, in := field(b.block, "inputs")
-	_, settings := field(in, text(port, "name"))
-	return text(settings, "contract")
+	return text(b.inputSettings(text(port, "name")), "contract")
+}
+
+// digestOf is the content address of a document.
+func digestOf(b []byte) host.Digest { return host.Digest(fmt.Sprintf("sha256:%x", sha256.Sum256(b))) }
+
+// Digest is the content address of a compiled product: of its canonical JSON, so that it changes when what the documents
+// mean changes, and not with their comments.
+func Digest(p *host.Product) (host.Digest, error) {
+	b, err := host.CanonicalJSON(p)
+	if err != nil {
+		return "", fmt.Errorf("product %s: %w", p.ID, err)
+	}
+	return digestOf(b), nil
 }

@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,8 +18,11 @@ import (
 // MaxDocument is how large a document may be, in bytes.
 const MaxDocument = 1 << 20
 
-// maxNodes bounds a document with its aliases followed: a few lines of YAML can stand for billions of nodes.
-const maxNodes = 100_000
+// Bounds of a document with its aliases followed: a few lines of YAML can stand for billions of nodes.
+const (
+	maxNodes = 100_000
+	maxDepth = 100
+)
 
 // Document is one YAML file, lossless.
 type Document struct {
@@ -26,19 +31,11 @@ type Document struct {
 	root *yaml.Node
 }
 
-// place is a 1-based position in a document; line 0 is the document as a whole.
-type place struct{ line, column int }
+// Bytes is the document as it is now.
+func (d *Document) Bytes() []byte { return d.src }
 
-func at(n *yaml.Node) place {
-	if n == nil {
-		return place{}
-	}
-	return place{n.Line, n.Column}
-}
-
-var yamlLine = regexp.MustCompile(`line (\d+)`)
-
-// Parse reads a document. The error is a Problems of code M001 when it is not YAML, or not one mapping.
+// Parse reads a document. The error is a Problems of code M001 when it is not YAML, or not one mapping, or says a thing
+// twice.
 func Parse(name string, src []byte) (*Document, error) {
 	d := &Document{Name: name, src: src}
 	s := &sink{doc: d}
@@ -47,22 +44,16 @@ func Parse(name string, src []byte) (*Document, error) {
 		s.add(place{}, host.CodeManifestSyntax, "split it, or move data out of it", "the document is larger than %d bytes", MaxDocument)
 		return nil, s.err()
 	case !utf8.Valid(src):
-		s.add(place{}, host.CodeManifestSyntax, "save it as UTF-8", "the document is not UTF-8")
+		s.add(invalidUTF8(src), host.CodeManifestSyntax, "save it as UTF-8", "the document is not UTF-8")
 		return nil, s.err()
 	}
-	var root yaml.Node
-	if err := parseYAML(src, &root); err != nil {
-		var where place
-		message := strings.TrimPrefix(err.Error(), "yaml: ")
-		if m := yamlLine.FindStringSubmatch(message); m != nil {
-			where.line, _ = strconv.Atoi(m[1])
-			where.column = 1
-			message = strings.TrimPrefix(message, m[0]+": ")
-		}
-		s.add(where, host.CodeManifestSyntax, "check the indentation, quotes and colons of the line", "this is not YAML: %s", message)
+	root, err := parseYAML(src)
+	if err != nil {
+		at, message := d.yamlProblem(err)
+		s.add(at, host.CodeManifestSyntax, "check the indentation, quotes and colons of the line and of the one before", "this is not YAML: %s", message)
 		return nil, s.err()
 	}
-	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode {
+	if root == nil || root.Kind != yaml.DocumentNode || len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode {
 		s.add(place{1, 1}, host.CodeManifestSyntax, "begin with apiVersion: and kind:", "the document is not a mapping of fields")
 		return nil, s.err()
 	}
@@ -72,21 +63,72 @@ func Parse(name string, src []byte) (*Document, error) {
 		s.add(place{1, 1}, host.CodeManifestSyntax, "write out what the aliases stand for", "the document is too large or too deep once its aliases are followed")
 		return nil, s.err()
 	}
-	return d, nil
+	s.twice(d.root, "")
+	return d, s.err()
 }
 
-// parseYAML turns a panic of the parser, which strange input has caused before, into an error.
-func parseYAML(src []byte, root *yaml.Node) (err error) {
+var errManyDocuments = errors.New("a second document begins with ---")
+
+// parseYAML reads the one document of a file; nil for an empty file. A panic of the parser, which strange input has
+// caused before, is an error.
+func parseYAML(src []byte) (root *yaml.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.Join(err, fmt.Errorf("the parser gave up: %v", r))
+			err = fmt.Errorf("the parser gave up: %v", r)
 		}
 	}()
-	return yaml.Unmarshal(src, root)
+	var doc, rest yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	switch err := dec.Decode(&rest); {
+	case err == nil:
+		return nil, errManyDocuments
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	}
+	return &doc, nil
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// yamlProblem gives the place and the words of a parser's error.
+func (d *Document) yamlProblem(err error) (place, string) {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	m := yamlLine.FindStringSubmatch(message)
+	if m == nil {
+		return place{}, message
+	}
+	message = strings.Replace(message, m[0], "", 1)
+	line, _ := strconv.Atoi(m[1])
+	if text, ok := d.line(line); ok {
+		return place{line, len(text) - len(strings.TrimLeft(text, " \t")) + 1}, message
+	}
+	return place{line, 1}, message
+}
+
+func invalidUTF8(src []byte) place {
+	at := place{1, 1}
+	for len(src) > 0 {
+		r, size := utf8.DecodeRune(src)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return at
+		case r == '\n':
+			at = place{at.line + 1, 0}
+		}
+		at.column++
+		src = src[size:]
+	}
+	return place{}
 }
 
 func within(n *yaml.Node, budget *int, depth int) bool {
-	if *budget--; *budget < 0 || depth > 100 {
+	if *budget--; *budget < 0 || depth > maxDepth {
 		return false
 	}
 	if n.Kind == yaml.AliasNode {
@@ -100,139 +142,27 @@ func within(n *yaml.Node, budget *int, depth int) bool {
 	return true
 }
 
-// Bytes is the document as it is now.
-func (d *Document) Bytes() []byte { return d.src }
-
-// excerpt is the line at a place with a caret below it.
-func (d *Document) excerpt(p place) string {
-	if p.line == 0 {
-		return ""
-	}
-	lines := strings.Split(string(d.src), "\n")
-	if p.line > len(lines) {
-		return ""
-	}
-	line := strings.ReplaceAll(strings.TrimRight(lines[p.line-1], "\r"), "\t", " ")
-	if len(line) > 160 {
-		return ""
-	}
-	column := max(1, min(p.column, len(line)+1))
-	return fmt.Sprintf("%4d | %s\n     | %s^", p.line, line, strings.Repeat(" ", column-1))
-}
-
-// follow gives what an alias stands for.
-func follow(n *yaml.Node) *yaml.Node {
-	for n != nil && n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}
-
-// field gives the key and value of a mapping's field, nil when it has none.
-func field(m *yaml.Node, name string) (key, value *yaml.Node) {
-	m = follow(m)
-	if m == nil || m.Kind != yaml.MappingNode {
-		return nil, nil
-	}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == name {
-			return m.Content[i], follow(m.Content[i+1])
+// twice reports keys that a mapping has more than once, wherever they are: one of the values would be lost.
+func (s *sink) twice(n *yaml.Node, path string) {
+	if n.Kind != yaml.MappingNode {
+		for _, c := range n.Content {
+			s.twice(c, path)
 		}
+		return
 	}
-	return nil, nil
-}
-
-// text is a scalar field's text, "" when it is missing or null.
-func text(m *yaml.Node, name string) string {
-	_, v := field(m, name)
-	if v == nil || v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
-		return ""
-	}
-	return v.Value
-}
-
-// items are the elements of a list field.
-func items(m *yaml.Node, name string) []*yaml.Node {
-	_, v := field(m, name)
-	if v == nil || v.Kind != yaml.SequenceNode {
-		return nil
-	}
-	out := make([]*yaml.Node, len(v.Content))
-	for i, c := range v.Content {
-		out[i] = follow(c)
-	}
-	return out
-}
-
-// flag is a boolean field, false when it is missing.
-func flag(m *yaml.Node, name string) bool { return text(m, name) == "true" }
-
-// custom gives the value of a customProperties entry, nil when there is none.
-func custom(m *yaml.Node, property string) *yaml.Node {
-	for _, c := range items(m, "customProperties") {
-		if text(c, "property") == property {
-			_, v := field(c, "value")
-			return v
+	first := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		sub := join(path, key.Value)
+		if key.Kind != yaml.ScalarNode {
+			s.add(at(key), host.CodeManifestSyntax, "write name: value", "a key is %s, it should be a name", describe(key))
+			continue
 		}
-	}
-	return nil
-}
-
-// insert puts a field of plain text into a mapping, after the named one, and keeps everything else as it was written.
-func (d *Document) insert(m *yaml.Node, after, name, value string) error {
-	key, v := field(m, after)
-	if key == nil {
-		if len(m.Content) == 0 {
-			return fmt.Errorf("%s: nothing to insert %s after", d.Name, name)
+		if line, ok := first[key.Value]; ok {
+			s.add(at(key), host.CodeManifestSyntax, "keep one of them", "%s is there twice, first in line %d", sub, line)
+		} else {
+			first[key.Value] = key.Line
 		}
-		key, v = m.Content[0], follow(m.Content[1])
+		s.twice(value, sub)
 	}
-	lines := strings.SplitAfter(string(d.src), "\n")
-	if m.Style&yaml.FlowStyle != 0 {
-		line := lines[key.Line-1]
-		cut := byteColumn(line, key.Column)
-		lines[key.Line-1] = line[:cut] + name + ": " + value + ", " + line[cut:]
-	} else {
-		last := v.Line
-		if v.Kind != yaml.ScalarNode || v.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-			last = key.Line // a nested value: put the field before it instead
-			lines[last-1] = insertBefore(lines[last-1], key.Column, name+": "+value)
-			return d.replace(strings.Join(lines, ""))
-		}
-		end := "\n"
-		if strings.HasSuffix(lines[last-1], "\r\n") {
-			end = "\r\n"
-		} else if !strings.HasSuffix(lines[last-1], "\n") {
-			lines[last-1] += "\n"
-		}
-		lines[last-1] += strings.Repeat(" ", key.Column-1) + name + ": " + value + end
-	}
-	return d.replace(strings.Join(lines, ""))
-}
-
-// insertBefore puts a field on its own line before the key at column, which may follow a list's dash.
-func insertBefore(line string, column int, field string) string {
-	cut := byteColumn(line, column)
-	return line[:cut] + field + "\n" + strings.Repeat(" ", column-1) + line[cut:]
-}
-
-// byteColumn turns a 1-based column of characters into a byte offset.
-func byteColumn(line string, column int) int {
-	n := 0
-	for i := range line {
-		if n++; n == column {
-			return i
-		}
-	}
-	return len(line)
-}
-
-// replace takes over an edited text, which must still be YAML.
-func (d *Document) replace(src string) error {
-	next, err := Parse(d.Name, []byte(src))
-	if err != nil {
-		return fmt.Errorf("an edit of %s went wrong: %w", d.Name, err)
-	}
-	*d = *next
-	return nil
 }

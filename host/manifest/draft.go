@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -9,50 +10,76 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// DraftContract writes an ODCS 3.1.0 contract for columns that are known from data: a start, to be read by a person.
+// DraftContract writes an ODCS 3.1.0 contract for columns that are known from data: a start, to be read by a person. It
+// is one that this package reads back to the same columns.
 func DraftContract(name, id, purpose string, s host.Schema) ([]byte, error) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: v3.1.0\nkind: DataContract\nid: %s\nname: %s\nversion: 1.0.0\nstatus: draft\n", scalar(id), scalar(name))
-	fmt.Fprintf(&b, "description:\n  purpose: %s\nschema:\n- name: %s\n  properties:\n", scalar(purpose), scalar(name))
+	d := draft{}
+	d.line("", "# Drafted by adp from the data. It is yours now: say what the columns mean, which of them are required, and what")
+	d.line("", "# must hold of them. A rule of the quality section is checked before rows are published, for example:")
+	d.line("", "#")
+	d.line("", "#     quality:")
+	d.line("", "#     - {id: known, metric: nullValues, mustBe: 0}")
+	d.line("", "#     - {id: in-range, metric: invalidValues, arguments: {min: 0, max: 100}, mustBe: 0}")
+	d.line("", "apiVersion: v%s.0", odcs.written)
+	d.line("", "kind: DataContract")
+	d.line("", "id: %s", scalar(id))
+	d.line("", "name: %s", scalar(name))
+	d.line("", "version: %s", firstContract)
+	d.line("", "status: draft")
+	d.line("", "description:")
+	d.line("", "  purpose: %s", scalar(purpose))
+	d.line("", "schema:")
+	d.line("", "- name: %s", scalar(name))
+	d.line("", "  properties:")
 	for _, f := range s.Fields {
-		if err := draftField(&b, f, "  ", true); err != nil {
+		d.line("  ", "- name: %s", scalar(f.Name))
+		if err := d.column(f, "    "); err != nil {
 			return nil, err
 		}
 	}
-	return []byte(b.String()), nil
+	return []byte(d.String()), nil
 }
 
-func draftField(b *strings.Builder, f host.Field, indent string, item bool) error {
-	logical, options, physical, err := odcsType(f.Type)
-	if err != nil {
-		return fmt.Errorf("column %s: %w", f.Name, err)
+// draft is a document being written.
+type draft struct{ strings.Builder }
+
+func (d *draft) line(indent, form string, args ...any) {
+	d.WriteString(indent)
+	fmt.Fprintf(d, form, args...)
+	d.WriteByte('\n')
+}
+
+// column writes the fields of a property but its name.
+func (d *draft) column(f host.Field, indent string) error {
+	logical, more := odcsType(f.Type)
+	if logical == "" {
+		return host.Errorf(host.CodeTableType, "column %s: type %q is outside the type table", f.Name, f.Type.Kind)
 	}
-	inner := indent
-	if item {
-		fmt.Fprintf(b, "%s- name: %s\n", indent, scalar(f.Name))
-		inner += "  "
-	}
-	fmt.Fprintf(b, "%slogicalType: %s\n", inner, logical)
-	if physical != "" {
-		fmt.Fprintf(b, "%sphysicalType: %s\n", inner, physical)
-	}
-	if options != "" {
-		fmt.Fprintf(b, "%slogicalTypeOptions: %s\n", inner, options)
+	d.line(indent, "logicalType: %s", logical)
+	if more != "" {
+		d.line(indent, "%s", more)
 	}
 	if f.Required {
-		fmt.Fprintf(b, "%srequired: true\n", inner)
+		d.line(indent, "required: true")
 	}
 	if f.Description != "" {
-		fmt.Fprintf(b, "%sdescription: %s\n", inner, scalar(f.Description))
+		d.line(indent, "description: %s", scalar(f.Description))
+	}
+	if len(f.Tags) > 0 {
+		d.line(indent, "tags:")
+	}
+	for _, t := range f.Tags {
+		d.line(indent, "- %s", scalar(t))
 	}
 	switch f.Type.Kind {
 	case host.List:
-		fmt.Fprintf(b, "%sitems:\n", inner)
-		return draftField(b, *f.Type.Elem, inner+"  ", false)
+		d.line(indent, "items:")
+		return d.column(*f.Type.Elem, indent+"  ")
 	case host.Struct:
-		fmt.Fprintf(b, "%sproperties:\n", inner)
+		d.line(indent, "properties:")
 		for _, sub := range f.Type.Fields {
-			if err := draftField(b, sub, inner, true); err != nil {
+			d.line(indent, "- name: %s", scalar(sub.Name))
+			if err := d.column(sub, indent+"  "); err != nil {
 				return err
 			}
 		}
@@ -60,50 +87,55 @@ func draftField(b *strings.Builder, f host.Field, indent string, item bool) erro
 	return nil
 }
 
-// odcsType is the inverse of the type table.
-func odcsType(t host.Type) (logical, options, physical string, err error) {
+// odcsType is the inverse of the type table: a logical type and, where it takes one, the line that narrows it. "" for
+// types outside the table.
+func odcsType(t host.Type) (logical, more string) {
 	switch t.Kind {
 	case host.Bool:
-		return "boolean", "", "", nil
+		return "boolean", ""
 	case host.Int32:
-		return "integer", "{format: i32}", "", nil
+		return "integer", "logicalTypeOptions: {format: i32}"
 	case host.Int64:
-		return "integer", "", "", nil
+		return "integer", ""
 	case host.Float32:
-		return "number", "{format: f32}", "", nil
+		return "number", "logicalTypeOptions: {format: f32}"
 	case host.Float64:
-		return "number", "", "", nil
+		return "number", ""
 	case host.Decimal:
-		return "number", "", fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale), nil
+		return "number", fmt.Sprintf("physicalType: decimal(%d,%d)", t.Precision, t.Scale)
 	case host.Date:
-		return "date", "", "", nil
+		return "date", ""
 	case host.Time:
-		return "time", "", "", nil
+		return "time", ""
 	case host.TimestampTZ:
-		return "timestamp", "", "", nil
+		return "timestamp", ""
 	case host.Timestamp:
-		return "timestamp", "{timezone: false}", "", nil
+		return "timestamp", "logicalTypeOptions: {timezone: false}"
 	case host.String:
-		return "string", "", "", nil
+		return "string", ""
 	case host.Binary:
-		return "string", "", "binary", nil
+		return "string", "physicalType: binary"
 	case host.List:
-		return "array", "", "", nil
+		return "array", ""
 	case host.Struct:
-		return "object", "", "", nil
+		return "object", ""
 	}
-	return "", "", "", host.Errorf(host.CodeTableType, "type %q is outside the type table", t.Kind)
+	return "", ""
 }
 
-// scalar writes a text as a YAML scalar on one line.
+// scalar writes a text as a YAML scalar on one line that reads back as that text: plain where it can be, else as a JSON
+// string, which YAML reads as well.
 func scalar(s string) string {
-	n := yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	if strings.ContainsAny(s, "\n\r") {
-		n.Style = yaml.DoubleQuotedStyle
+	if b, err := yaml.Marshal(s); err == nil {
+		if out := strings.TrimSuffix(string(b), "\n"); !strings.Contains(out, "\n") {
+			return out
+		}
 	}
-	b, err := yaml.Marshal(&n)
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
 		return `""`
 	}
-	return strings.TrimSpace(string(b))
+	return strings.TrimSpace(b.String())
 }

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -8,71 +10,117 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// standard is a document's kind and version.
-type standard struct {
-	name   string // "ODPS", "ODCS", "adp"
-	minor  string // "3.1"
-	newest string // the newest minor version whose fields are all known here
+// walker checks a document against the tables of a standard.
+type walker struct {
+	*sink
+	edition
 }
 
-// later reports whether minor version a comes after b; both have one digit before and one after the point.
-func later(a, b string) bool { return a > b }
-
-// walk checks a mapping against a shape, and what lies below it.
-func (s *sink) walk(std standard, n *yaml.Node, name, path string) {
-	n = follow(n)
+// object checks a mapping against a named shape, and what lies below it.
+func (w walker) object(n *yaml.Node, name, path string) {
 	if n.Kind != yaml.MappingNode {
-		s.add(at(n), host.CodeManifestType, "write it as fields, one a line", "%s is not a mapping of fields", pathOr(path, "the document"))
+		w.add(at(n), host.CodeManifestType, "write it as fields, one a line", "%s is %s, it should be a mapping of fields", pathOr(path, "the document"), describe(n))
 		return
 	}
-	sh := shapes[name]
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], follow(n.Content[i+1])
-		sub := join(path, key.Value)
-		if seen[key.Value] {
-			s.add(at(key), host.CodeManifestField, "keep one of them", "%s is there twice", sub)
-			continue
-		}
-		seen[key.Value] = true
-		f, ok := sh[key.Value]
+	w.fields(n, w.shapeOf(n, name), name, path)
+}
+
+// shapeOf is the shape of an object, which for some depends on what the object says it is.
+func (w walker) shapeOf(n *yaml.Node, name string) shape {
+	s := w.shapes[name]
+	if w.standard != odcs || name != "server" && name != "property" && name != "item" {
+		return s
+	}
+	s.fields = maps.Clone(s.fields)
+	if name == "server" {
+		maps.Copy(s.fields, servers[text(n, "type")].fields)
+		return s
+	}
+	switch text(n, "logicalType") {
+	case "", "array":
+	case "object":
+		delete(s.fields, "items")
+	default:
+		delete(s.fields, "items")
+		delete(s.fields, "properties")
+	}
+	return s
+}
+
+func (w walker) fields(n *yaml.Node, s shape, name, path string) {
+	found := map[string]bool{}
+	for _, f := range pairs(n) {
+		sub := join(path, f.key.Value)
+		fs, known := s.fields[f.key.Value]
+		found[f.key.Value] = !isNull(f.value)
 		switch {
-		case !ok && later(std.minor, std.newest):
-			continue // a newer minor version knows it; it is kept
-		case !ok:
-			hint := didYouMean(key.Value, sh.names())
-			if hint == "" {
-				hint = "fields here are " + strings.Join(sh.names(), ", ")
-				if std.name != "adp" {
-					hint = "own settings go into customProperties"
-				}
-			}
-			s.add(at(key), host.CodeManifestField, hint, "%s has no field %s", std, sub)
-		case f.since != "" && std.name == "ODCS" && later(f.since, std.minor):
-			s.add(at(key), host.CodeManifestField, "set apiVersion: v"+f.since+".0", "%s is new in ODCS %s, the document is of %s", sub, f.since, std.minor)
+		case known && (s.open(w.edition) || !before(w.minor, fs.since)):
+			w.value(f.value, fs, sub)
+			w.choice(n, name, f, sub)
+		case known:
+			w.add(at(f.key), host.CodeManifestField, "set apiVersion: v"+fs.since+".0, or delete it", "%s is new in %s %s, the document is of %s", sub, w.name, fs.since, w.minor)
+		case s.open(w.edition) || w.lenient():
 		default:
-			s.value(std, value, f.kind, sub)
+			w.add(at(f.key), host.CodeManifestField, w.hint(n, s, name, f.key.Value), "%s has no field %s", w.edition, sub)
 		}
 	}
-	for _, f := range sh.names() {
-		if sh[f].required && !seen[f] {
-			s.add(at(n), host.CodeManifestMissing, "add "+f+": …", "%s is missing", join(path, f))
+	for _, f := range s.names() {
+		if !found[f] && s.fields[f].mandatory(w.edition) {
+			w.missing(n, f, path)
 		}
 	}
 }
 
-func (v standard) String() string {
-	if v.minor == "" {
-		return "the " + v.name + " block"
+func (w walker) missing(n *yaml.Node, name, path string) {
+	place := at(n)
+	if key, _ := field(n, name); key != nil {
+		place = at(key) // there, but empty
 	}
-	return v.name + " " + v.minor
+	w.add(place, host.CodeManifestMissing, "add "+name+": …", "%s is missing", join(path, name))
 }
 
-func join(path, name string) string {
-	if path == "" {
-		return name
+// hint says what to do about a field that is not known.
+func (w walker) hint(n *yaml.Node, s shape, object, name string) string {
+	if hint := didYouMean(name, s.names()); hint != "" {
+		return hint
 	}
-	return path + "." + name
+	switch {
+	case w.standard == block:
+		return "fields here are " + strings.Join(s.names(), ", ")
+	case w.standard == odps && (block.shapes["adp"].fields[name].kind != "" || block.shapes["input"].fields[name].kind != "" || block.shapes["output"].fields[name].kind != ""):
+		return "settings of adp go into customProperties, as fields of the value of property adp"
+	case name == "items" || name == "properties":
+		return "logicalType is " + text(n, "logicalType") + "; items are of an array, properties of an object"
+	case object == "server":
+		return "a server of type " + text(n, "type") + " has the fields " + strings.Join(s.names(), ", ")
+	}
+	return "own settings go into customProperties"
+}
+
+// choice checks values that choose among shapes.
+func (w walker) choice(n *yaml.Node, object string, f pair, path string) {
+	if w.standard != odcs || f.value.Kind != yaml.ScalarNode && f.key.Value != "logicalTypeOptions" {
+		return
+	}
+	switch {
+	case object == "server" && f.key.Value == "type":
+		w.oneOfShapes(f.value, servers, path)
+	case (object == "property" || object == "item") && f.key.Value == "logicalType":
+		w.oneOfShapes(f.value, logicalTypes, path)
+	case f.key.Value == "logicalTypeOptions" && !isNull(f.value):
+		if s, ok := logicalTypes[text(n, "logicalType")]; ok && f.value.Kind == yaml.MappingNode {
+			w.fields(f.value, s, "options", path)
+		} else if f.value.Kind != yaml.MappingNode {
+			w.wrong(f.value, path, "a mapping of fields", "")
+		}
+	}
+}
+
+func (w walker) oneOfShapes(v *yaml.Node, shapes map[string]shape, path string) {
+	if _, ok := shapes[v.Value]; !ok && v.Value != "" && !w.lenient() {
+		words := slices.Sorted(maps.Keys(shapes))
+		w.add(at(v), host.CodeManifestType, oneOf(v.Value, words), "%s is %s, which %s does not know", path, describe(v), w.edition)
+	}
 }
 
 func pathOr(path, other string) string {
@@ -82,74 +130,94 @@ func pathOr(path, other string) string {
 	return path
 }
 
-// value checks one value against a kind of shapeText.
-func (s *sink) value(std standard, n *yaml.Node, kind, path string) {
-	wrong := func(want string) {
-		s.add(at(n), host.CodeManifestType, "", "%s is %s, it should be %s", path, describe(n), want)
-	}
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		return // an empty field says nothing; where it is needed, its absence is reported
-	}
-	switch {
-	case kind == "any":
-	case strings.HasPrefix(kind, "["):
-		if n.Kind != yaml.SequenceNode {
-			wrong("a list")
-			return
-		}
-		for _, c := range n.Content {
-			s.value(std, follow(c), kind[1:len(kind)-1], path)
-		}
-	case strings.HasPrefix(kind, "{"):
-		if n.Kind != yaml.MappingNode {
-			wrong("a mapping of names")
-			return
-		}
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			name := n.Content[i].Value
-			if seen[name] {
-				s.add(at(n.Content[i]), host.CodeManifestField, "keep one of them", "%s is there twice", join(path, name))
-			}
-			seen[name] = true
-			s.value(std, follow(n.Content[i+1]), kind[1:len(kind)-1], join(path, name))
-		}
-	case kind == "object":
-		if n.Kind != yaml.MappingNode {
-			wrong("a mapping of fields")
-		}
-	case kind == "string":
-		// A version such as 1.0 or a date is text to the standards, whatever YAML makes of it.
-		if n.Kind != yaml.ScalarNode {
-			wrong("text")
-		}
-	case kind == "bool":
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-			wrong("true or false")
-		}
-	case kind == "integer":
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" {
-			wrong("a whole number")
-		}
-	case kind == "number":
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
-			wrong("a number")
-		}
-	default:
-		s.walk(std, n, kind, path)
+func (w walker) wrong(n *yaml.Node, path, want, hint string) {
+	w.add(at(n), host.CodeManifestType, hint, "%s is %s, it should be %s", path, describe(n), want)
+}
+
+// value checks the value of a field. An empty one says nothing; where it is needed, its absence is reported.
+func (w walker) value(n *yaml.Node, f fieldShape, path string) {
+	if !isNull(n) {
+		w.kind(n, f.kind, path)
 	}
 }
 
-func describe(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.MappingNode:
-		return "a mapping"
+// kind checks a value against a kind of the tables.
+func (w walker) kind(n *yaml.Node, kind, path string) {
+	if mapping, list, ok := strings.Cut(kind, "/"); ok {
+		if kind = mapping; n.Kind == yaml.SequenceNode {
+			kind = list
+		}
 	}
-	v := n.Value
-	if len(v) > 60 {
-		v = v[:60] + "…"
+	switch kind[0] {
+	case '[':
+		w.list(n, kind[1:len(kind)-1], path)
+	case '{':
+		w.named(n, kind[1:len(kind)-1], path)
+	case '=':
+		if words := strings.Split(kind[1:], "|"); n.Kind != yaml.ScalarNode || !slices.Contains(words, n.Value) {
+			w.wrong(n, path, strings.Join(words, " or "), oneOf(n.Value, words))
+		}
+	default:
+		if _, ok := w.shapes[kind]; ok {
+			w.object(n, kind, path)
+			return
+		}
+		w.single(n, kind, path)
 	}
-	return "\"" + v + "\""
+}
+
+func (w walker) list(n *yaml.Node, kind, path string) {
+	if n.Kind != yaml.SequenceNode {
+		w.wrong(n, path, "a list", "begin each element with a dash, or write [a, b]")
+		return
+	}
+	for _, c := range n.Content {
+		if kind != "any" {
+			w.kind(follow(c), kind, path)
+		}
+	}
+}
+
+func (w walker) named(n *yaml.Node, kind, path string) {
+	if n.Kind != yaml.MappingNode {
+		w.wrong(n, path, "a mapping of names", "write NAME: value, one a line")
+		return
+	}
+	for _, f := range pairs(n) {
+		w.kind(f.value, kind, join(path, f.key.Value))
+	}
+}
+
+// single checks a value that is not made of others, or that may be anything.
+func (w walker) single(n *yaml.Node, kind, path string) {
+	scalar := n.Kind == yaml.ScalarNode
+	switch kind {
+	case "object":
+		if n.Kind != yaml.MappingNode {
+			w.wrong(n, path, "a mapping of fields", "write it as fields, one a line")
+		}
+	case "string":
+		switch {
+		case !scalar || isNull(n):
+			w.wrong(n, path, "text", "")
+		case n.Tag == "!!int" || n.Tag == "!!float" || n.Tag == "!!bool": // dates are text to the standards
+			w.wrong(n, path, "text", `put it in quotes: "`+n.Value+`"`)
+		}
+	case "scalar":
+		if !scalar || isNull(n) {
+			w.wrong(n, path, "one value", "")
+		}
+	case "bool":
+		if !scalar || n.Tag != "!!bool" {
+			w.wrong(n, path, "true or false", "")
+		}
+	case "integer":
+		if !scalar || n.Tag != "!!int" {
+			w.wrong(n, path, "a whole number", "")
+		}
+	case "number":
+		if !scalar || n.Tag != "!!int" && n.Tag != "!!float" {
+			w.wrong(n, path, "a number", "")
+		}
+	}
 }
