@@ -1,6 +1,9 @@
 package adp
 
-import "unsafe"
+import (
+	"runtime"
+	"unsafe"
+)
 
 // The exports of the module. The host calls them one after another, never from two threads and never from inside an import.
 
@@ -21,8 +24,17 @@ func exportAlloc(size uint32) uint32 {
 	return p
 }
 
+// large is what is worth a collection when the host gives it back: it asks for something larger next, and the memory limit
+// holds for both.
+const large = 1 << 20
+
 //go:wasmexport adp_free
-func exportFree(ptr, size uint32) { delete(allocated, ptr) }
+func exportFree(ptr, size uint32) {
+	delete(allocated, ptr)
+	if size >= large {
+		runtime.GC()
+	}
+}
 
 // running is the run of this instance, from open on.
 var running *Product
