@@ -81,7 +81,8 @@ func duckdbSnippet(url, token string) string {
 	if token != "" {
 		secret = fmt.Sprintf("CREATE SECRET adp (TYPE http, BEARER_TOKEN '$(cat %s)');\n", shellQuote(token))
 	}
-	return fmt.Sprintf("duckdb -c \"\nINSTALL httpfs; LOAD httpfs;\n%sSELECT * FROM read_parquet('%s') LIMIT 10;\n\"\n", secret, strings.ReplaceAll(url, "'", "''"))
+	return fmt.Sprintf("# where DuckDB cannot download its extension httpfs: fetch the file with curl and read that\n"+
+		"duckdb -c \"\nINSTALL httpfs; LOAD httpfs;\n%sSELECT * FROM read_parquet('%s') LIMIT 10;\n\"\n", secret, strings.ReplaceAll(url, "'", "''"))
 }
 
 func pythonSnippet(url, token string) string {
