@@ -19,11 +19,13 @@ func (z *sizes) compactions(files []dataFile) []span {
 	}
 	for _, limit := range z.tierBytes {
 		for i := 0; i < len(files); i++ {
-			j := i
+			j, largest, total := i, int64(0), int64(0)
 			for j < len(files) && files[j].bytes < limit {
+				largest, total = max(largest, files[j].bytes), total+files[j].bytes
 				j++
 			}
-			if j-i >= z.mergeRun {
+			// A large file is not rewritten for a few small neighbours: these wait until they are many by themselves.
+			if j-i >= z.mergeRun && 2*largest <= total {
 				for k := i; k < j; k++ {
 					due[k] = true
 				}
