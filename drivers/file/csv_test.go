@@ -67,6 +67,7 @@ func TestCSVRows(t *testing.T) {
 		// A quote that is never closed costs its own line, whatever follows.
 		{"open quote at the end", "1,\"abc\n2,def\n3,ghi", "1 !a quoted value does not end: 1,\"abc\n2 2|def\n3 3|ghi\n", rfc},
 		{"open quote before a quoted row", "1,\"abc\n2,\"def\",x\n3,y\n", "1 !text follows a quoted value: 1,\"abc\n2 2|'def'|x\n3 3|y\n", rfc},
+		{"quote closed by the last byte", "\"\n\"", "1 '\\n'\n", rfc},
 		{"tab", "a\tb,c\n", "1 a|b,c\n", csvReader{delimiter: '\t', quote: '"'}},
 		{"semicolon and apostrophe", "'a;b';\"c\n", "1 'a;b'|\"c\n", csvReader{delimiter: ';', quote: '\''}},
 		{"no quote", "\"a,b\"\n", "1 \"a|b\"\n", csvReader{delimiter: ','}},

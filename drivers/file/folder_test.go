@@ -620,6 +620,11 @@ func TestUnavailable(t *testing.T) {
 	if got := mustRead(t, d, request(link, nil)).IDs(); !slices.Equal(got, []int64{1}) {
 		t.Errorf("through links: %v", got)
 	}
+	out := filepath.Join(dir, "out.csv")
+	_ = os.Symlink(filepath.Join(outside, "x.csv"), out)
+	if got := mustRead(t, d, request(out, nil)).IDs(); !slices.Equal(got, []int64{1}) {
+		t.Errorf("a link that is named itself: %v", got)
+	}
 	if os.Geteuid() == 0 {
 		t.Log("the test runs as root, who may read everything: permissions are checked by their error alone")
 		err := unavailable("a.csv", &fs.PathError{Op: "open", Path: "a.csv", Err: syscall.EACCES})

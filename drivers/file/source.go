@@ -83,7 +83,7 @@ func (d *Driver) source(uri string, o map[string]string, schema *arrow.Schema) (
 // lead out of it.
 type listing struct {
 	root    *os.Root
-	single  bool
+	target  string  // of a single file: its name in root, where links have led; "" for a folder
 	entries []entry // by name
 	unknown string  // the first file that no format claims
 }
@@ -97,16 +97,20 @@ func (s *source) list(ctx context.Context) (*listing, error) {
 	if err != nil {
 		return nil, unavailable(s.path, err)
 	}
-	dir := s.path
-	if !st.IsDir() {
-		dir = filepath.Dir(s.path)
+	dir, target := s.path, ""
+	if !st.IsDir() { // who names a link means what it leads to
+		real, err := filepath.EvalSymlinks(s.path)
+		if err != nil {
+			return nil, unavailable(s.path, err)
+		}
+		dir, target = filepath.Split(real)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, unavailable(s.path, err)
 	}
-	l := &listing{root: root, single: !st.IsDir()}
-	if l.single {
+	l := &listing{root: root, target: target}
+	if target != "" {
 		err = l.addSingle(s, st)
 	} else {
 		err = l.addFolder(ctx, s, ".")
@@ -210,8 +214,16 @@ func ignored(name string) bool {
 	return false
 }
 
+// inRoot is where a file lies below root.
+func (l *listing) inRoot(name string) string {
+	if l.target != "" {
+		return l.target
+	}
+	return filepath.FromSlash(name)
+}
+
 func (l *listing) open(name string) (*os.File, error) {
-	f, err := l.root.Open(filepath.FromSlash(name))
+	f, err := l.root.Open(l.inRoot(name))
 	if err != nil {
 		return nil, unavailable(name, err)
 	}
@@ -220,7 +232,7 @@ func (l *listing) open(name string) (*os.File, error) {
 
 // moved reports whether a file is not what was listed any more. A file that has been removed has not moved.
 func (l *listing) moved(e entry) bool {
-	st, err := l.root.Stat(filepath.FromSlash(e.name))
+	st, err := l.root.Stat(l.inRoot(e.name))
 	return err == nil && !e.sameAs(st)
 }
 

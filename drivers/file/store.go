@@ -37,6 +37,7 @@ type Store struct {
 	root *os.Root
 	path string // absolute, slash separated
 	dirs durableDirs
+	fail func(op, name string) error // a test has one call to the system fail; nil: none does
 
 	// prune keeps Remove from deleting an empty folder between the making of it and the making of the file in it.
 	prune sync.RWMutex
@@ -93,6 +94,16 @@ func slashed(abs string) string {
 // Close releases the folder's handle. Files that are open stay open.
 func (s *Store) Close() error { return s.root.Close() }
 
+// at makes a call to the system, unless a test has it fail.
+func (s *Store) at(op, name string, call func() error) error {
+	if s.fail != nil {
+		if err := s.fail(op, name); err != nil {
+			return &fs.PathError{Op: op, Path: name, Err: err}
+		}
+	}
+	return call()
+}
+
 // local checks a name and gives its form for the operating system.
 func local(op, name string) (string, error) {
 	if !fs.ValidPath(name) || name == "." || strings.ContainsRune(name, '\\') || !filepath.IsLocal(filepath.FromSlash(name)) {
@@ -117,10 +128,17 @@ func (s *Store) Create(ctx context.Context, name string) (io.WriteCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	return &storeWriter{store: s, name: p, f: f, buf: bufio.NewWriterSize(f, writeBuffer)}, nil
+	w := &storeWriter{store: s, name: p, f: f}
+	w.buf = bufio.NewWriterSize(unbuffered{w}, writeBuffer)
+	return w, nil
 }
 
-func (s *Store) create(p string) (*os.File, error) {
+func (s *Store) create(p string) (f *os.File, err error) {
+	err = s.at("create", p, func() error { f, err = s.openNew(p); return err })
+	return f, err
+}
+
+func (s *Store) openNew(p string) (*os.File, error) {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	f, err := s.root.OpenFile(p, flags, storeFileMode)
 	// Most files go into a folder that exists. Another process may prune a folder between the two calls: try again.
@@ -164,12 +182,20 @@ func (w *storeWriter) Write(b []byte) (int, error) {
 	return w.buf.Write(b)
 }
 
+// unbuffered is what the buffer writes to.
+type unbuffered struct{ w *storeWriter }
+
+func (u unbuffered) Write(b []byte) (n int, err error) {
+	err = u.w.store.at("write", u.w.name, func() error { n, err = u.w.f.Write(b); return err })
+	return n, err
+}
+
 func (w *storeWriter) Close() error {
 	if w.f == nil {
 		return fs.ErrClosed
 	}
 	err := w.buf.Flush() // repeats the first error of a write
-	if cerr := w.f.Close(); err == nil {
+	if cerr := errors.Join(w.store.at("close", w.name, func() error { return nil }), w.f.Close()); err == nil {
 		err = cerr
 	}
 	w.f, w.buf = nil, nil
@@ -270,7 +296,8 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	if st, err := s.root.Lstat(p); err == nil && st.IsDir() {
 		return &fs.PathError{Op: "remove", Path: name, Err: errors.New("is a folder")}
 	}
-	if err := s.root.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = s.at("remove", p, func() error { return s.root.Remove(p) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	s.prune.Lock()
@@ -347,7 +374,7 @@ func (s *Store) syncFile(p string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(s.at("sync", p, f.Sync), f.Close())
 }
 
 func (s *Store) syncFolder(d string) error {
@@ -355,7 +382,7 @@ func (s *Store) syncFolder(d string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(syncDir(f), f.Close())
+	return errors.Join(s.at("sync folder", d, func() error { return syncDir(f) }), f.Close())
 }
 
 // syncWorkers bounds fsyncs under way: enough that a journalling file system joins them into one commit.

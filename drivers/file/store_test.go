@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -172,5 +173,67 @@ func TestStoreFailedWrite(t *testing.T) {
 	}
 	if err := w.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("second Close: %v", err)
+	}
+}
+
+// Each call to the system fails once: whoever writes and syncs hears of it, no half file stays under its name, and a
+// folder whose sync failed is synced again.
+func TestStoreFailsAtEveryStep(t *testing.T) {
+	s := newStore(t)
+	boom := errors.New("input/output error")
+	attempt := func(name string) error {
+		w, err := s.Create(t.Context(), name)
+		if err != nil {
+			return err
+		}
+		_, _ = w.Write(make([]byte, 3*writeBuffer)) // some callers look at Close alone
+		if err := w.Close(); err != nil {
+			return err
+		}
+		if err := s.Sync(t.Context(), name); err != nil {
+			return err
+		}
+		return s.Remove(t.Context(), name)
+	}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	for n := 1; ; n++ {
+		calls := 0
+		s.fail = func(op, _ string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if calls++; calls == n {
+				seen[op] = true
+				return boom
+			}
+			return nil
+		}
+		name := fmt.Sprintf("e1/s%d/file", n)
+		err := attempt(name)
+		s.fail = nil
+		if calls < n {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		if !errors.Is(err, boom) {
+			t.Fatalf("call %d failed, and the writer heard %v", n, err)
+		}
+		if f, err := s.Open(t.Context(), name); err == nil {
+			if f.Size() != 3*writeBuffer {
+				t.Errorf("call %d: %d bytes stayed", n, f.Size())
+			}
+			_ = f.Close()
+			m, _ := s.dirs.missing(map[string]bool{path.Dir(name): true})
+			if err := s.Sync(t.Context(), name); err != nil || (len(m) == 0 && !seen["remove"]) {
+				t.Errorf("call %d: the folder is taken for durable, %v", n, err)
+			}
+		}
+	}
+	for _, op := range []string{"create", "write", "close", "sync", "sync folder", "remove"} {
+		if !seen[op] {
+			t.Errorf("%s was never made to fail", op)
+		}
 	}
 }
