@@ -38,6 +38,7 @@ type Rule struct {
 	MustBe      Bound       `json:"must_be"` // on the number (or percentage) of violating rows; rowCount: on the rows
 	Percent     bool        `json:"percent,omitempty"`
 	OnViolation OnViolation `json:"on_violation"`
+	Skip        string      `json:"skip,omitempty"` // why nothing here can evaluate it; its check says skip
 	Severity    string      `json:"severity,omitempty"`
 	Description string      `json:"description,omitempty"`
 }

@@ -52,7 +52,7 @@ func (w walker) fields(n *yaml.Node, s shape, name, path string) {
 	for _, f := range pairs(n) {
 		sub := join(path, f.key.Value)
 		fs, known := s.fields[f.key.Value]
-		found[f.key.Value] = !isNull(f.value)
+		found[f.key.Value] = !isNull(f.value) || fs.kind == "any" // empty is a value where anything is
 		switch {
 		case known && (s.open(w.edition) || !before(w.minor, fs.since)):
 			w.value(f.value, fs, sub)

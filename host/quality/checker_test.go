@@ -144,13 +144,14 @@ func TestTableRules(t *testing.T) {
 		{ID: "count", Kind: host.RowCount, OnViolation: host.Hold, MustBe: host.Bound{Ge: ptr(10.0)}},
 		{ID: "unique", Kind: host.DuplicateValues, Columns: []string{"id"}, OnViolation: host.Hold},
 		{ID: "other", Kind: "sql", OnViolation: host.Hold},
+		{ID: "nested", Kind: host.NullValues, Columns: []string{"address.zip"}, OnViolation: host.Hold, Skip: "inside of an object"},
 	}
 	k, err := quality.Compile("out", rules, schema)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checks := k.Finish(quality.Measures{Rows: 9, Duplicates: func([]string) (int64, error) { return 2, nil }})
-	want := []host.CheckStatus{host.CheckFail, host.CheckFail, host.CheckSkip}
+	want := []host.CheckStatus{host.CheckFail, host.CheckFail, host.CheckSkip, host.CheckSkip}
 	for i, c := range checks {
 		if c.Status != want[i] || c.Reason == "" {
 			t.Errorf("%+v, want %s", c, want[i])
