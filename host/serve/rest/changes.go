@@ -28,10 +28,7 @@ const (
 
 // getChanges answers /d/domain/product[/port]/changes.
 func (s *Server) getChanges(c echo.Context) error {
-	t, err := s.target(c)
-	if err != nil {
-		return err
-	}
+	t := s.target(c)
 	if t.format != "" { // …/port.csv/changes
 		return host.Errorf(host.CodeAccessUnknown, "there is nothing at %s", c.Request().URL.Path).
 			WithHint("the extension comes last: changes.%s", t.format)

@@ -25,32 +25,32 @@ type target struct {
 	format format // by extension; "" by Accept
 }
 
-func (s *Server) target(c echo.Context) (target, error) {
+func (s *Server) target(c echo.Context) target {
 	t := target{id: host.ProductID{Tenant: s.cfg.Tenant, Domain: c.Param("domain"), Name: c.Param("product")}, port: c.Param("port")}
 	last := &t.id.Name
 	if t.port != "" {
 		last = &t.port
 	}
-	var err error
-	*last, t.format, err = splitExtension(*last)
-	return t, err
+	*last, t.format = splitExtension(*last)
+	return t
+}
+
+// last is the segment that an extension would be part of.
+func (t target) last() string {
+	if t.port != "" {
+		return t.port
+	}
+	return t.id.Name
 }
 
 // getProduct answers /d/domain/product: its page for a browser, the rows of its only port for everybody else.
 func (s *Server) getProduct(c echo.Context) error {
-	t, err := s.target(c)
-	if err != nil {
-		return err
-	}
-	return s.getData(c, t)
+	return s.getData(c, s.target(c))
 }
 
 // getPort answers /d/domain/product/port, and /d/domain/product/changes.EXT, which the router takes for a port.
 func (s *Server) getPort(c echo.Context) error {
-	t, err := s.target(c)
-	if err != nil {
-		return err
-	}
+	t := s.target(c)
 	if t.port == "changes" {
 		t.port = ""
 		return s.sendChanges(c, t)
@@ -102,7 +102,7 @@ func (s *Server) resolve(c echo.Context, t target) (host.ProductStatus, *host.Po
 		return st, nil, err
 	}
 	if lookup != nil {
-		return st, nil, lookup
+		return st, nil, strangeExtension(t.last(), lookup)
 	}
 	if name == "" && len(st.Outputs) > 1 {
 		return st, nil, nil
@@ -117,8 +117,8 @@ func (s *Server) resolve(c echo.Context, t target) (host.ProductStatus, *host.Po
 	if name == "" {
 		return st, nil, host.Errorf(host.CodeAccessUnknown, "%s has no output port", t.id.URL())
 	}
-	return st, nil, host.Errorf(host.CodeAccessUnknown, "%s has no output port %q", t.id.URL(), name).
-		WithHint("it has: %s", strings.Join(names, ", "))
+	return st, nil, strangeExtension(t.last(), host.Errorf(host.CodeAccessUnknown, "%s has no output port %q", t.id.URL(), name).
+		WithHint("it has: %s", strings.Join(names, ", ")))
 }
 
 // sendData writes the answer's headers, and the rows unless the client has them.

@@ -39,6 +39,7 @@ func TestFormats(t *testing.T) {
 			`{"id":1,"airport":"KSEA","speed":101}` + "\n" + `{"id":2,"airport":"KSEA","speed":102}` + "\n"},
 		{"json is what anybody gets", strikes + "?limit=2", "*/*", "application/json",
 			"[\n" + `{"id":1,"airport":"KSEA","speed":101},` + "\n" + `{"id":2,"airport":"KSEA","speed":102}` + "\n]\n"},
+		{"a name with a dot", "/d/lab/v1.2.csv?limit=1", "", "text/csv; charset=utf-8; header=present", "id,airport,speed\n1,KSEA,101\n"},
 		{"no rows of csv", strikes + ".csv?limit=0", "", "text/csv; charset=utf-8; header=present", "id,airport,speed\n"},
 		{"no rows of json", strikes + ".json?limit=0", "", "application/json", "[\n]\n"},
 		{"no rows of ndjson", strikes + ".ndjson?limit=0", "", "application/x-ndjson", ""},

@@ -58,18 +58,27 @@ func (f format) offer() offer {
 	return offer{format: f, types: []string{"application/octet-stream"}}
 }
 
-// splitExtension cuts a known extension off the last segment of a path; names have no dots, so an unknown one is an error.
-func splitExtension(segment string) (name string, f format, err error) {
-	name, ext, ok := strings.Cut(segment, ".")
-	if !ok {
-		return segment, "", nil
+// splitExtension cuts a known extension off the last segment of a path. What is no extension here may be part of a name:
+// names may have dots.
+func splitExtension(segment string) (name string, f format) {
+	dot := strings.LastIndexByte(segment, '.')
+	if dot <= 0 {
+		return segment, ""
 	}
 	for _, o := range offers {
-		if string(o.format) == ext {
-			return name, o.format, nil
+		if string(o.format) == segment[dot+1:] {
+			return segment[:dot], o.format
 		}
 	}
-	return "", "", host.Errorf(host.CodeAccessFormat, "there is no representation %q", "."+ext).WithHint("%s", formatHint)
+	return segment, ""
+}
+
+// strangeExtension is the error for a name that is not found and looks like a name with an extension that we do not have.
+func strangeExtension(segment string, notFound error) error {
+	if dot := strings.LastIndexByte(segment, '.'); dot > 0 && host.CodeOf(notFound) == host.CodeAccessUnknown {
+		return host.Errorf(host.CodeAccessFormat, "there is no representation %q", segment[dot:]).WithHint("%s", formatHint)
+	}
+	return notFound
 }
 
 const formatHint = "choose one of .arrow .parquet .csv .ndjson .json, or send Accept with its media type"

@@ -76,6 +76,8 @@ func newMesh(t *testing.T) *mesh {
 	m.addKinds(t)
 	m.addProduct(t, "safety", "risk", "by_airport", "by_year")
 	m.addProduct(t, "lab", "empty", "nothing")
+	m.addProduct(t, "lab", "v1.2", "v1.2")
+	m.commit(t, m.ports["lab/v1.2/v1.2"], 1, []string{`{"id":1,"airport":"KSEA","speed":101}`}, nil)
 	t.Cleanup(func() {
 		for _, p := range m.ports {
 			for _, v := range p.versions {

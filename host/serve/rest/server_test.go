@@ -212,7 +212,7 @@ func TestPublish(t *testing.T) {
 func TestSearch(t *testing.T) {
 	m := newMesh(t)
 	url := serve(t, m.config(t)) + "/api/v1/products"
-	for q, want := range map[string]string{"": "strikes kinds risk empty", "strikes": "strikes", "safety": "strikes risk", "nowhere": ""} {
+	for q, want := range map[string]string{"": "strikes kinds risk empty v1.2", "strikes": "strikes", "safety": "strikes risk", "nowhere": ""} {
 		var list []host.ProductStatus
 		a := get(t, url+"?q="+q)
 		if err := json.Unmarshal(a.body, &list); err != nil {
