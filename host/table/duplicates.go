@@ -115,22 +115,30 @@ func (s *stage) keyed(columns []string) bool {
 	return true
 }
 
-// countDups brings the index of the table before up to the staged table by the run's changes; without one it counts the
-// whole staged table.
+// countDups brings the index of the table before up to the staged table by the run's changes.
 func (s *stage) countDups(ctx context.Context, name string, schema *arrow.Schema) (*dupDelta, error) {
-	base, known := s.idx.dups[name]
-	startsAgain := s.staged.Changed && s.staged.Ref.Base == s.spec.Seq
-	if startsAgain || !known {
-		base = &dupIndex{counts: map[key]int32{}}
+	base, err := s.dupBase(ctx, name, schema)
+	if err != nil {
+		return nil, err
 	}
 	d := &dupDelta{base: base, diff: map[key]int32{}, surplus: base.surplus}
-	if known || startsAgain {
-		return d, s.eachChange(ctx, schema, func(p part, i int64, k key, n int32) error {
-			d.add(k, n)
-			return nil
-		})
+	return d, s.eachChange(ctx, schema, func(_ part, _ int64, k key, n int32) error {
+		d.add(k, n)
+		return nil
+	})
+}
+
+// dupBase is the index that the run's changes are added to: that of the table before, counted by a scan when there is
+// none, or an empty one when the changes are the whole table. It stays valid when the stage is aborted.
+func (s *stage) dupBase(ctx context.Context, name string, schema *arrow.Schema) (*dupIndex, error) {
+	if s.prev == nil || s.staged.Changed && s.staged.Ref.Base == s.spec.Seq {
+		return &dupIndex{counts: map[key]int32{}}, nil
 	}
-	return d, s.t.each(ctx, s.next.files, schema, false, func(p part) error {
+	if x, known := s.idx.dups[name]; known {
+		return x, nil
+	}
+	d := &dupDelta{base: &dupIndex{counts: map[key]int32{}}, diff: map[key]int32{}}
+	err := s.t.each(ctx, s.prev.files, schema, false, func(p part) error {
 		return s.t.hash.rows(p.rec.Columns(), p.rec.NumRows(), func(_ int64, k key, null bool) error {
 			if !null {
 				d.add(k, 1)
@@ -138,6 +146,11 @@ func (s *stage) countDups(ctx context.Context, name string, schema *arrow.Schema
 			return nil
 		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.idx.dups[name] = d.apply()
+	return s.idx.dups[name], nil
 }
 
 // eachChange hands the key of every row that the run adds (n is 1) or removes (n is -1) to yield, without nulls.
