@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/registry"
@@ -13,18 +14,19 @@ import (
 // An artifact is stored in one registry, travels as one file, and is the same in another.
 func Example() {
 	ctx := context.Background()
-	open := func() *registry.Store {
-		dir, err := os.MkdirTemp("", "example")
-		if err != nil {
-			panic(err)
-		}
-		s, err := registry.Open(dir)
+	base, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(base)
+	open := func(name string) *registry.Store {
+		s, err := registry.Open(filepath.Join(base, name))
 		if err != nil {
 			panic(err)
 		}
 		return s
 	}
-	here, there := open(), open()
+	here, there := open("here"), open("there")
 	pushed, err := here.Push(ctx, registry.Artifact{
 		Product:   &host.Product{ID: host.ProductID{Tenant: host.LocalTenant, Domain: "safety", Name: "strike-risk"}, Version: "1.2.0"},
 		Module:    []byte("\x00asm\x01\x00\x00\x00"),

@@ -461,6 +461,27 @@ func TestChangeWhileReading(t *testing.T) {
 	}
 }
 
+// A file that vanishes between the look and the reading is no lasting failure.
+func TestVanishedFile(t *testing.T) {
+	dir, d := t.TempDir(), newDriver(t)
+	write(t, filepath.Join(dir, "a.csv"), csvOf(1))
+	s, err := d.source("file:"+dir, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.list(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	if err := os.Remove(filepath.Join(dir, "a.csv")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.contentOf(t.Context(), l, l.entries[0]); !errors.Is(err, drivers.ErrMoving) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestFormats(t *testing.T) {
 	dir, d := t.TempDir(), newDriver(t)
 	var gz bytes.Buffer

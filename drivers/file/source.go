@@ -222,8 +222,12 @@ func (l *listing) inRoot(name string) string {
 	return filepath.FromSlash(name)
 }
 
+// open opens a file that was listed. One that has vanished since makes the read fail, to be tried again.
 func (l *listing) open(name string) (*os.File, error) {
 	f, err := l.root.Open(l.inRoot(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, moving(name)
+	}
 	if err != nil {
 		return nil, unavailable(name, err)
 	}

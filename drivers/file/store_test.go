@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/adp-host/adp/drivers"
@@ -195,45 +196,43 @@ func TestStoreFailsAtEveryStep(t *testing.T) {
 		}
 		return s.Remove(t.Context(), name)
 	}
-	var mu sync.Mutex
-	seen := map[string]bool{}
-	for n := 1; ; n++ {
-		calls := 0
-		s.fail = func(op, _ string) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if calls++; calls == n {
-				seen[op] = true
-				return boom
+	file := 0
+	for _, op := range []string{"create", "write", "close", "sync", "sync folder", "remove"} {
+		for n := 1; ; n++ { // the nth call of this kind; calls of one Sync come in any order
+			var calls atomic.Int64
+			s.fail = func(o, _ string) error {
+				if o == op && calls.Add(1) == int64(n) {
+					return boom
+				}
+				return nil
 			}
-			return nil
-		}
-		name := fmt.Sprintf("e1/s%d/file", n)
-		err := attempt(name)
-		s.fail = nil
-		if calls < n {
+			file++
+			name := fmt.Sprintf("e1/s%d/file", file)
+			err := attempt(name)
+			s.fail = nil
+			if calls.Load() < int64(n) {
+				if err != nil || n == 1 {
+					t.Errorf("%s: %v after %d failures", op, err, n-1)
+				}
+				break
+			}
+			if !errors.Is(err, boom) {
+				t.Fatalf("%s %d failed, and the writer heard %v", op, n, err)
+			}
+			f, err := s.Open(t.Context(), name)
 			if err != nil {
-				t.Fatal(err)
+				continue
 			}
-			break
-		}
-		if !errors.Is(err, boom) {
-			t.Fatalf("call %d failed, and the writer heard %v", n, err)
-		}
-		if f, err := s.Open(t.Context(), name); err == nil {
 			if f.Size() != 3*writeBuffer {
-				t.Errorf("call %d: %d bytes stayed", n, f.Size())
+				t.Errorf("%s %d: %d bytes stayed", op, n, f.Size())
 			}
 			_ = f.Close()
-			m, _ := s.dirs.missing(map[string]bool{path.Dir(name): true})
-			if err := s.Sync(t.Context(), name); err != nil || (len(m) == 0 && !seen["remove"]) {
-				t.Errorf("call %d: the folder is taken for durable, %v", n, err)
+			if m, _ := s.dirs.missing(map[string]bool{path.Dir(name): true}); len(m) == 0 && op != "remove" {
+				t.Errorf("%s %d: the folder is taken for durable", op, n)
 			}
-		}
-	}
-	for _, op := range []string{"create", "write", "close", "sync", "sync folder", "remove"} {
-		if !seen[op] {
-			t.Errorf("%s was never made to fail", op)
+			if err := s.Sync(t.Context(), name); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
