@@ -137,11 +137,14 @@ func (s *stage) dupBase(ctx context.Context, name string, schema *arrow.Schema) 
 	if x, known := s.idx.dups[name]; known {
 		return x, nil
 	}
-	d := &dupDelta{base: &dupIndex{counts: map[key]int32{}}, diff: map[key]int32{}}
+	x := &dupIndex{counts: map[key]int32{}}
 	err := s.t.each(ctx, s.prev.files, schema, false, func(p part) error {
 		return s.t.hash.rows(p.rec.Columns(), p.rec.NumRows(), func(_ int64, k key, null bool) error {
-			if !null {
-				d.add(k, 1)
+			if null {
+				return nil
+			}
+			if x.counts[k]++; x.counts[k] > 1 {
+				x.surplus++
 			}
 			return nil
 		})
@@ -149,8 +152,8 @@ func (s *stage) dupBase(ctx context.Context, name string, schema *arrow.Schema) 
 	if err != nil {
 		return nil, err
 	}
-	s.idx.dups[name] = d.apply()
-	return s.idx.dups[name], nil
+	s.idx.dups[name] = x
+	return x, nil
 }
 
 // eachChange hands the key of every row that the run adds (n is 1) or removes (n is -1) to yield, without nulls.
