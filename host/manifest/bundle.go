@@ -88,11 +88,7 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 func (b *Bundle) readContracts(fsys fs.FS) Problems {
 	s := &sink{doc: b.Product}
 	var all Problems
-	for _, n := range b.contractPaths() {
-		if n.Kind != yaml.ScalarNode || n.Value == "" {
-			s.add(at(n), host.CodeManifestType, "write the path of a contract", "contract is %s, it should be a path", describe(n))
-			continue
-		}
+	for _, n := range b.contractPaths(s) {
 		err := b.read(fsys, n.Value)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid):
@@ -107,21 +103,24 @@ func (b *Bundle) readContracts(fsys fs.FS) Problems {
 }
 
 // contractPaths are the paths of contracts as the product names them.
-func (b *Bundle) contractPaths() []*yaml.Node {
+func (b *Bundle) contractPaths(s *sink) []*yaml.Node {
 	var out []*yaml.Node
-	add := func(n *yaml.Node) {
-		if n != nil {
-			out = append(out, n)
-		}
-	}
 	for _, ports := range []string{"inputPorts", "outputPorts"} {
 		for _, p := range items(b.Product.root, ports) {
-			add(custom(p, contractProp))
+			switch c := custom(p, contractProp); {
+			case c == nil:
+			case c.Kind != yaml.ScalarNode || c.Value == "": // the standard allows any value, we do not
+				s.add(at(c), host.CodeManifestType, "write the path of a contract", "contract is %s, it should be a path", describe(c))
+			default:
+				out = append(out, c)
+			}
 		}
 	}
 	for _, group := range []string{"inputs", "drivers"} {
 		for _, f := range pairs(value(b.block, group)) {
-			add(value(f.value, "contract"))
+			if c := value(f.value, "contract"); c != nil && c.Kind == yaml.ScalarNode {
+				out = append(out, c)
+			}
 		}
 	}
 	return out

@@ -41,11 +41,6 @@ func (c *compiler) compileContract(d *Document, port string, output bool) table 
 		return table{}
 	}
 	t := table{schema: host.Schema{Fields: s.columns(props, "", 0)}, key: primaryKey(props)}
-	for _, f := range t.schema.Fields {
-		if f.Name == abi.ColumnOp || f.Name == abi.ColumnSeq {
-			s.add(at(value(props[t.schema.Index(f.Name)], "name")), host.CodeManifestColumn, "rename it", "column name %q is reserved for changes", f.Name)
-		}
-	}
 	if output && len(t.schema.Fields) == len(props) {
 		r := rules{sink: s, edition: editionOf(d, odcs), schema: t.schema}
 		r.object(object)
@@ -94,6 +89,8 @@ func (s *sink) columns(props []*yaml.Node, path string, depth int) []host.Field 
 		case name == "" || len(name) > abi.MaxName || strings.ContainsAny(name, "\x00\n\r"):
 			s.add(at(where), host.CodeManifestColumn, "use a name of 1 to 256 bytes on one line", "a column cannot be called %q", shorten(name))
 			ok = false
+		case depth == 0 && (name == abi.ColumnOp || name == abi.ColumnSeq):
+			s.add(at(where), host.CodeManifestColumn, "rename it", "column name %q is reserved for changes", name)
 		case names[name]:
 			s.add(at(where), host.CodeManifestColumn, "rename one of them", "two columns are called %q", sub)
 			ok = false
@@ -116,7 +113,7 @@ func shorten(s string) string {
 
 // column maps one property by the type table of abi/SPEC.md.
 func (s *sink) column(p *yaml.Node, path string, depth int) (host.Field, bool) {
-	f := host.Field{Required: flag(p, "required"), Description: text(p, "description"), Tags: scalars(p, "tags")}
+	f := host.Field{Required: flag(p, "required"), Description: strings.TrimSpace(text(p, "description")), Tags: scalars(p, "tags")}
 	if depth > maxTypeDepth {
 		s.add(at(p), host.CodeManifestColumn, "flatten it", "column %q is nested deeper than %d", path, maxTypeDepth)
 		return f, false

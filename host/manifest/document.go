@@ -47,10 +47,14 @@ func Parse(name string, src []byte) (*Document, error) {
 		s.add(invalidUTF8(src), host.CodeManifestSyntax, "save it as UTF-8", "the document is not UTF-8")
 		return nil, s.err()
 	}
-	root, err := parseYAML(src)
+	root, second, err := parseYAML(src)
 	if err != nil {
-		at, message := d.yamlProblem(err)
-		s.add(at, host.CodeManifestSyntax, "check the indentation, quotes and colons of the line and of the one before", "this is not YAML: %s", message)
+		where, message := d.yamlProblem(err)
+		s.add(where, host.CodeManifestSyntax, "check the indentation, quotes and colons of the line and of the one before", "this is not YAML: %s", message)
+		return nil, s.err()
+	}
+	if second != nil {
+		s.add(at(second), host.CodeManifestSyntax, "keep one document, without ---", "a second document begins before this line, which nobody would read")
 		return nil, s.err()
 	}
 	if root == nil || root.Kind != yaml.DocumentNode || len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode {
@@ -67,48 +71,71 @@ func Parse(name string, src []byte) (*Document, error) {
 	return d, s.err()
 }
 
-var errManyDocuments = errors.New("a second document begins with ---")
-
-// parseYAML reads the one document of a file; nil for an empty file. A panic of the parser, which strange input has
-// caused before, is an error.
-func parseYAML(src []byte) (root *yaml.Node, err error) {
+// parseYAML reads the document of a file, nil for an empty file, and the one after it, which should not be there. A panic of
+// the parser, which strange input has caused before, is an error.
+func parseYAML(src []byte) (root, second *yaml.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the parser gave up: %v", r)
 		}
 	}()
-	var doc, rest yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(src))
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return nil, nil
-	case err != nil:
-		return nil, err
+	for _, to := range []**yaml.Node{&root, &second} {
+		var n yaml.Node
+		switch err := dec.Decode(&n); {
+		case errors.Is(err, io.EOF):
+			return root, nil, nil
+		case err != nil:
+			return nil, nil, err
+		}
+		*to = &n
 	}
-	switch err := dec.Decode(&rest); {
-	case err == nil:
-		return nil, errManyDocuments
-	case !errors.Is(err, io.EOF):
-		return nil, err
-	}
-	return &doc, nil
+	return root, second, nil
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
-// yamlProblem gives the place and the words of a parser's error.
+// yamlProblem gives the place and the words of a parser's error. The parser names the line in which the construct began
+// that it gave up on, often the first of the document; the line that broke it is more use.
 func (d *Document) yamlProblem(err error) (place, string) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	m := yamlLine.FindStringSubmatch(message)
-	if m == nil {
-		return place{}, message
+	line := 0
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		message = strings.Replace(message, m[0], "", 1)
+		line, _ = strconv.Atoi(m[1])
 	}
-	message = strings.Replace(message, m[0], "", 1)
-	line, _ := strconv.Atoi(m[1])
-	if text, ok := d.line(line); ok {
-		return place{line, len(text) - len(strings.TrimLeft(text, " \t")) + 1}, message
+	line = d.broken(line)
+	text, _ := d.line(line)
+	return place{line, len(text) - len(strings.TrimLeft(text, " \t")) + 1}, message
+}
+
+// broken is the first line with which the document can no longer be read, however it goes on; the parser's for documents
+// that are too large to try. What ends in the middle of a list in brackets or a quoted text cannot be read either, so a
+// line counts only when none of those after it mends it.
+func (d *Document) broken(parsers int) int {
+	const largest, patience = 64 << 10, 40
+	if len(d.src) > largest {
+		return parsers
 	}
-	return place{line, 1}, message
+	lines := strings.SplitAfter(string(d.src), "\n")
+	good := func(n int) bool {
+		_, _, err := parseYAML([]byte(strings.Join(lines[:n], "")))
+		return err == nil
+	}
+	first, last := 0, len(lines) // first is good, last is not
+	for last-first > 1 {
+		if middle := (first + last) / 2; good(middle) {
+			first = middle
+		} else {
+			last = middle
+		}
+	}
+	for n := first + 1; n < len(lines) && n <= first+patience; n++ {
+		if good(n) {
+			first = n
+		}
+	}
+	return first + 1
 }
 
 func invalidUTF8(src []byte) place {

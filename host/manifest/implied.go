@@ -35,8 +35,11 @@ func (s *rules) implied(props []*yaml.Node, key []string) []host.Rule {
 	return in.out
 }
 
-// unjudged are options that say something about values and that nothing here evaluates.
-var unjudged = []string{"multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
+// Options of a logical type that say something about values: those that become rules, and those that nothing here evaluates.
+var (
+	judged   = []string{"minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+	unjudged = []string{"multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
+)
 
 // options turns the options of a column's logical type into a rule for each.
 func (s *rules) options(p *yaml.Node, column string, keep func(string, host.Rule)) {

@@ -37,7 +37,7 @@ const excerptWidth = 120
 // excerpt is the line at a place with a caret below it; of a long line the part around the place.
 func (d *Document) excerpt(p place) string {
 	text, ok := d.line(p.line)
-	if p.line == 0 || !ok {
+	if p.line == 0 || !ok || text == "" {
 		return ""
 	}
 	line := []rune(strings.ReplaceAll(text, "\t", " "))

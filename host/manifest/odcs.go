@@ -12,7 +12,7 @@ var odcs = &standard{name: "ODCS", minors: []string{"3.0", "3.1", "3.2"}, writte
 		support [support]; price price; team team/[member]; roles [role]; slaDefaultElement string; slaProperties [sla];
 		authoritativeDefinitions [link]; customProperties [custom]; contractCreatedTs string; context>3.2 any
 	words*: purpose string; limitations string; usage string; authoritativeDefinitions [link]; customProperties [custom]
-	custom*<3.1: id>3.1 string; property! string; value! any; description>3.1 string
+	custom*<3.1: id>3.1 string; property!3.1 string; value!3.1 any; description>3.1 string
 	link*<3.1: id>3.1 string; type! string; url! string; description>3.1 string
 	support*<3.1: id>3.1 string; channel! string; url!<3.1 string; description string; tool string; scope string;
 		invitationUrl string; customProperties>3.1 [custom]

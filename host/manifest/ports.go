@@ -44,6 +44,7 @@ func (c *compiler) inputs() []host.Input {
 }
 
 func (c *compiler) inputSettings(in *host.Input, s *yaml.Node) {
+	in.From = text(s, "from")
 	c.from(in, value(s, "from"))
 	in.Mode = host.InputMode(word(s, "mode", string(host.Incremental)))
 	in.OnChange = host.OnChange(text(s, "onChange"))
@@ -62,7 +63,6 @@ func (c *compiler) from(in *host.Input, from *yaml.Node) {
 	if from == nil {
 		return // reported by the table
 	}
-	in.From = from.Value
 	if path, isFile := strings.CutPrefix(in.From, "file:"); isFile {
 		if path == "" {
 			c.add(at(from), host.CodeManifestRef, "write file:PATH", "input %q reads a file without a path", in.Name)
@@ -98,7 +98,7 @@ func (c *compiler) inputContract(in *host.Input, port, settings *yaml.Node) {
 			c.add(at(value(port, "name")), host.CodeManifestContract, "add customProperties: [{property: contract, value: contracts/"+in.Name+".yaml}] to the port; adp build drafts the file from the data",
 				"input %q has no contract, so its columns are not known", in.Name)
 			return
-		case !ok:
+		case !ok || u.Domain == c.b.ID("").Domain && u.Product == c.b.ID("").Name:
 			return // reported by from
 		}
 		name, schemaName = u.Path(), u.Port

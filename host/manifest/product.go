@@ -39,7 +39,7 @@ func (b *Bundle) compile(tenant string, partial bool) (*host.Product, error) {
 	root := b.Product.root
 	p := &host.Product{ID: b.ID(tenant), UUID: text(root, "id"), Version: text(root, "version"), Status: text(root, "status"), Tags: scalars(root, "tags")}
 	c.identity(root)
-	p.Description = text(value(root, "description"), "purpose")
+	p.Description = strings.TrimSpace(text(value(root, "description"), "purpose"))
 	code := value(b.block, "code")
 	p.Code = host.Code{Language: text(code, "language"), Path: text(code, "path")}
 	if p.Code.Path == "" {

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,23 +34,31 @@ func (s *rules) object(object *yaml.Node) {
 	}
 }
 
-// nested keeps the rules of what lies inside a column, which is not judged, as skipped.
+// nested keeps what a contract demands of values inside of a column, which are not judged, as skipped.
 func (s *rules) nested(p *yaml.Node, path string) {
-	inside := items(p, "properties")
 	if item := value(p, "items"); item != nil {
-		inside = append(inside, item)
+		s.inside(item, path+"[]")
 	}
-	for _, sub := range inside {
-		name := join(path, text(sub, "name"))
-		for _, q := range items(sub, "quality") {
-			if text(q, "type") != "text" {
-				r := named(q, name)
-				r.Skip = "values inside of an object or a list are not judged"
-				s.keep(r)
-			}
+	for _, sub := range items(p, "properties") {
+		s.inside(sub, join(path, text(sub, "name")))
+	}
+}
+
+func (s *rules) inside(p *yaml.Node, path string) {
+	const reason = "values inside of an object or a list are not judged"
+	for _, q := range items(p, "quality") {
+		if typeOf(q) != "text" {
+			r := named(q, path)
+			r.Skip = reason
+			s.keep(r)
 		}
-		s.nested(sub, name)
 	}
+	for _, f := range pairs(value(p, "logicalTypeOptions")) {
+		if slices.Contains(judged, f.key.Value) || slices.Contains(unjudged, f.key.Value) {
+			s.keep(host.Rule{ID: path + "." + f.key.Value, Kind: host.InvalidValues, Columns: []string{path}, OnViolation: host.Hold, Skip: reason})
+		}
+	}
+	s.nested(p, path)
 }
 
 // keep adds a rule under an id that no other has.
@@ -146,12 +155,15 @@ func (s *rules) strange(r *host.Rule, q *yaml.Node) bool {
 	if where == nil {
 		where = value(q, "rule")
 	}
-	hint := didYouMean(string(r.Kind), append(metrics, "duplicateCount", "validValues", "nullCheck"))
+	hint := didYouMean(string(r.Kind), slices.Concat(metrics, slices.Sorted(maps.Keys(oldMetrics))))
 	if before(s.minor, "3.1") && hint == "" {
 		r.Skip = "the rule " + string(r.Kind) + " is not known here"
 		return true
 	}
-	s.add(at(where), host.CodeManifestRule, oneOf(string(r.Kind), metrics), "metric %q is not known", shorten(string(r.Kind)))
+	if hint == "" {
+		hint = "write one of " + strings.Join(metrics, ", ")
+	}
+	s.add(at(where), host.CodeManifestRule, hint, "metric %q is not known", shorten(string(r.Kind)))
 	return false
 }
 
