@@ -19,7 +19,7 @@ func Run(t *testing.T, h Harness) {
 		test func(*testing.T, Harness)
 	}{
 		{"Types", testTypes}, {"Batches", testBatches}, {"Empty", testEmpty}, {"Facts", testFacts}, {"State", testState},
-		{"Scan", testScan}, {"Buffers", testBuffers}, {"Order", testOrder}, {"Kept", testKept}, {"Changes", testChanges},
+		{"Scan", testScan}, {"Buffers", testBuffers}, {"Order", testOrder}, {"Kept", testKept}, {"Arena", testArena}, {"Changes", testChanges},
 		{"Logs", testLogs}, {"Metrics", testMetrics}, {"Clock", testClock}, {"Random", testRandom}, {"Policy", testPolicy},
 		{"Drivers", testDrivers}, {"Rebuild", testRebuild}, {"Failures", testFailures},
 	} {
@@ -249,6 +249,23 @@ func testKept(t *testing.T, h Harness) {
 		process(t, in, InputCommands, batch...)
 	}
 	equal(t, facts(flush(t, in)), want)
+}
+
+// testArena: the arena is the host's for the whole run, however much the guest allocates and frees meanwhile.
+func testArena(t *testing.T, h Harness) {
+	in := begin(t, h, ProductSpec())
+	var want []string
+	for i := range 24 {
+		var batch []Row
+		for j := range 20 {
+			s := strings.Repeat(string(rune('a'+(i+j)%26)), 5000)
+			batch = append(batch, command("keep", s))
+			want = append(want, "keep="+s)
+		}
+		process(t, in, InputCommands, append(batch, command("fill", "big", fmt.Sprint(900_000+i)))...)
+	}
+	got := facts(flush(t, in))
+	equal(t, got[24:], want)
 }
 
 func testChanges(t *testing.T, h Harness) {
