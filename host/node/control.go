@@ -42,11 +42,7 @@ func (n *Node) setPaused(ctx context.Context, id host.ProductID, paused bool) er
 
 // Trigger runs the product now, though nothing may be pending; with rebuild it recomputes everything.
 func (n *Node) Trigger(ctx context.Context, id host.ProductID, rebuild bool) (host.RunStatus, error) {
-	reason := "triggered"
-	if rebuild {
-		reason = "triggered: rebuild"
-	}
-	return n.command(ctx, id, run.Attempt{Reason: reason, Force: true, Rebuild: rebuild})
+	return n.command(ctx, id, run.Attempt{Reason: "triggered", Force: true, Rebuild: rebuild})
 }
 
 // Release publishes what a rule holds back; the head says so.

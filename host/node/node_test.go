@@ -134,7 +134,13 @@ func (w *workshop) write(t *testing.T, name, text string) {
 // artifact is a product of the given name that does something, reading the folder in.
 func (w *workshop) artifact(t *testing.T, name, how string) registry.Artifact {
 	t.Helper()
-	w.write(t, "product.yaml", fmt.Sprintf(productYAML, name, "file:"+filepath.Join(w.dir, "in"), how))
+	return w.reader(t, name, how, "file:"+filepath.Join(w.dir, "in"))
+}
+
+// reader is such a product that reads from somewhere.
+func (w *workshop) reader(t *testing.T, name, how, from string) registry.Artifact {
+	t.Helper()
+	w.write(t, "product.yaml", fmt.Sprintf(productYAML, name, from, how))
 	bundle, p, err := w.build.Documents(t.Context(), w.dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -225,25 +231,18 @@ func TestNothingIsHalfRegistered(t *testing.T) {
 	n := open(t, t.TempDir())
 	defer n.Close()
 	good := w.artifact(t, "good", "well")
-	notWasm := good
+	notWasm := w.artifact(t, "other", "well")
 	notWasm.Module = []byte("MZ this is no module")
-	hostile := *good.Product
-	hostile.ID.Name = "other"
-	notWasm.Product = &hostile
-	reader := func(name, from string) registry.Artifact {
-		p := *good.Product
-		p.ID.Name = name
-		p.Inputs = append([]host.Input(nil), p.Inputs...)
-		p.Inputs[0].From = from
-		return registry.Artifact{Product: &p, Module: w.module, Documents: good.Documents}
-	}
+	liar := w.artifact(t, "liar", "well")
+	liar.Product.Limits.Deadline = time.Hour
+	reader := func(name, from string) registry.Artifact { return w.reader(t, name, "well", from) }
 	for name, c := range map[string]struct {
 		set  []registry.Artifact
 		code host.ErrorCode
 	}{
 		"not Wasm":         {[]registry.Artifact{good, notWasm}, host.CodeModuleInvalid},
+		"not as declared":  {[]registry.Artifact{good, liar}, host.CodeRegistryFormat},
 		"a cycle":          {[]registry.Artifact{good, reader("a", "adp://./test/b/rows"), reader("b", "adp://./test/a/rows")}, host.CodeNodeCycle},
-		"itself":           {[]registry.Artifact{good, reader("a", "adp://./test/a/rows")}, host.CodeNodeCycle},
 		"missing upstream": {[]registry.Artifact{good, reader("a", "adp://./test/nobody/rows")}, host.CodeAccessUnknown},
 		"missing port":     {[]registry.Artifact{good, reader("a", "adp://./test/good/nothing")}, host.CodeAccessUnknown},
 		"relative path":    {[]registry.Artifact{good, reader("a", "file:somewhere")}, host.CodeManifestRef},

@@ -1,13 +1,16 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"path/filepath"
 	"strings"
+	"testing/fstest"
 	"time"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/manifest"
 	"github.com/adp-host/adp/registry"
 )
 
@@ -48,6 +51,9 @@ func (n *Node) Register(ctx context.Context, rs []Registration) ([]host.ProductI
 			return nil, err
 		}
 		p := a.Product
+		if err := honest(a); err != nil {
+			return nil, err
+		}
 		p.ID.Tenant = host.LocalTenant
 		if err := n.engine.Check(ctx, a.Module); err != nil {
 			return nil, err
@@ -84,6 +90,35 @@ func (n *Node) Register(ctx context.Context, rs []Registration) ([]host.ProductI
 		}
 	}
 	return ids, nil
+}
+
+// honest demands that an artifact's compiled product is what its documents declare: people read the documents.
+func honest(a registry.Artifact) error {
+	files := fstest.MapFS{}
+	for name, b := range a.Documents {
+		files[name] = &fstest.MapFile{Data: b}
+	}
+	bundle, err := manifest.LoadProduct(files)
+	if err != nil {
+		return err
+	}
+	declared, err := bundle.Compile(a.Product.ID.Tenant)
+	if err != nil {
+		return err
+	}
+	want, err := host.CanonicalJSON(declared)
+	if err != nil {
+		return err
+	}
+	have, err := host.CanonicalJSON(a.Product)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have, want) {
+		return host.Errorf(host.CodeRegistryFormat, "artifact of %s: what would run is not what its documents declare", a.Product.ID.URL()).
+			WithHint("build it with this version of adp: adp build DIR")
+	}
+	return nil
 }
 
 // compiled is every registered product by id.
