@@ -122,18 +122,25 @@ func (d *Document) broken(parsers int) int {
 		_, _, err := parseYAML([]byte(strings.Join(lines[:n], "")))
 		return err == nil
 	}
-	first, last := 0, len(lines) // first is good, last is not
-	for last-first > 1 {
-		if middle := (first + last) / 2; good(middle) {
-			first = middle
-		} else {
-			last = middle
+	first := 0 // lines of the longest beginning known to be good
+	for range 16 {
+		for last := len(lines); last-first > 1; {
+			if middle := (first + last) / 2; good(middle) {
+				first = middle
+			} else {
+				last = middle
+			}
 		}
-	}
-	for n := first + 1; n < len(lines) && n <= first+patience; n++ {
-		if good(n) {
-			first = n
+		mended := 0
+		for n := first + 2; n < len(lines) && n <= first+patience && mended == 0; n++ {
+			if good(n) {
+				mended = n
+			}
 		}
+		if mended == 0 {
+			break
+		}
+		first = mended
 	}
 	return first + 1
 }
