@@ -13,10 +13,17 @@ import (
 
 // Rooms do not know each other; where one declares what another offers, the shapes are equal and converted here.
 
-type guests struct{ e *sandbox.Engine }
+type guests struct {
+	engine *sandbox.Engine
+	// started, when set, is told of each run: a look that finds nothing pending starts no guest.
+	started func(host.ProductID)
+}
 
 func (g guests) Start(ctx context.Context, s run.GuestSpec, c run.Calls) (run.Guest, error) {
-	i, err := g.e.Start(ctx, sandbox.Spec(s), c)
+	if g.started != nil {
+		g.started(s.Product.ID)
+	}
+	i, err := g.engine.Start(ctx, sandbox.Spec(s), c)
 	if err != nil {
 		return nil, err
 	}

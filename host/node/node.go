@@ -134,7 +134,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
-		Guests: guests{n.engine}, Tables: stages{n.tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
+		Guests: guests{n.engine, n.running}, Tables: stages{n.tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
 		Decider: decider{n}, Sources: bindings{n}, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}
 	return n.follow(ctx)

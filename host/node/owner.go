@@ -126,7 +126,6 @@ func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) 
 	o.mu.Lock()
 	o.busy = true
 	before := o.state
-	o.state = host.StateRunning
 	a.Product, a.Own = o.product, o.own
 	a.Artifact, a.Module, a.Config = o.spec.Artifact, o.loaded.module, o.loaded.config
 	a.ModuleBytes = o.loaded.bytes
@@ -152,6 +151,15 @@ func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) 
 }
 
 var errLostOwner = &host.Error{Code: host.CodeRunLostOwner}
+
+// running shows that a run of the product is under way; its end is recorded by the owner.
+func (n *Node) running(id host.ProductID) {
+	if o, err := n.owner(id); err == nil {
+		o.mu.Lock()
+		o.state = host.StateRunning
+		o.mu.Unlock()
+	}
+}
 
 // reclaim takes the product back after a commit was refused, e.g. because an earlier process of this node is gone.
 func (o *owner) reclaim(ctx context.Context) {
