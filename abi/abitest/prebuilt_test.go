@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -11,6 +12,22 @@ import (
 )
 
 var update = flag.Bool("update", false, "write golden files and prebuilt modules anew")
+
+// TestRustUnits runs the native tests of the Rust guests, which use the SDK's fake host.
+func TestRustUnits(t *testing.T) {
+	cargo, err := exec.LookPath("cargo")
+	if err != nil {
+		t.Skip("NOT RUN: there is no cargo")
+	}
+	root := filepath.Join(abitest.Root(t), "guest-sdk", "rust")
+	for _, name := range []string{"example", "kernel"} {
+		cmd := exec.Command(cargo, "test", "--quiet", "--offline", "--target-dir", filepath.Join(abitest.Root(t), "build", "rust"))
+		cmd.Dir = filepath.Join(root, name)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+}
 
 // TestRustPrebuilt rebuilds the committed modules of the Rust guests: equal digests with the toolchain they were built with, else
 // the rebuilt reference product passes the suite. It prints which.

@@ -59,7 +59,7 @@ func FindRust() (tc RustToolchain, ok bool) {
 // Build compiles a guest crate to a module. Paths of this machine are kept out of it.
 func (tc RustToolchain) Build(t testing.TB, folder string) []byte {
 	t.Helper()
-	target := filepath.Join(os.TempDir(), "adp-rust-target") // shared: the standard library takes a minute
+	target := filepath.Join(Root(t), "build", "rust") // shared: the standard library may take a minute
 	flags := "--remap-path-prefix=" + filepath.Join(Root(t), "guest-sdk", "rust") + "=/adp"
 	if tc.src != "" {
 		real, err := filepath.EvalSymlinks(tc.src)

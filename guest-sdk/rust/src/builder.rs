@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::column::{width, Column};
 use crate::memory::{addr, bytes_of};
 use crate::types::{did_you_mean, Field, Kind};
-use crate::{abi, Date, Decimal, Time, Timestamp};
+use crate::{abi, Binding, Date, Decimal, Time, Timestamp};
 
 /// Collects the values of one column. Each row takes one call: the method of the column's kind, or `null`. A call for another kind
 /// panics, which fails the run.
@@ -188,6 +188,17 @@ impl Builder {
             }
         }
         self.present();
+    }
+
+    /// Adds a row to a struct column whose members got theirs by a binding.
+    #[doc(hidden)]
+    #[inline]
+    pub fn end_row(&mut self, binding: &Binding) {
+        if binding.complete {
+            self.present();
+        } else {
+            self.end_struct();
+        }
     }
 
     #[doc(hidden)]

@@ -21,6 +21,7 @@ pub trait IntoColumn {
 pub struct Binding {
     column: usize,
     members: Vec<Binding>,
+    pub(crate) complete: bool, // no column is left out, or somebody else fills it
 }
 
 /// A function that binds one member.
@@ -174,7 +175,7 @@ impl<T: IntoColumn> IntoColumn for Vec<T> {
 
     fn bind(field: &Field) -> Result<Binding> {
         match field.kind {
-            Kind::List => Ok(Binding { column: 0, members: vec![T::bind(&field.fields[0])?] }),
+            Kind::List => Ok(Binding { members: vec![T::bind(&field.fields[0])?], ..Binding::default() }),
             _ => Err(mismatch(field, "a list")),
         }
     }

@@ -105,7 +105,7 @@ macro_rules! row {
                     let to = members.next().unwrap();
                     $crate::IntoColumn::append_to(&self.$field, to, builder.child(to.column()));
                 })*
-                builder.end_struct();
+                builder.end_row(to);
             }
         }
     };

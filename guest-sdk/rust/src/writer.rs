@@ -25,7 +25,8 @@ pub(crate) struct Core {
 
 impl Core {
     fn bind<R: IntoColumn>(&mut self) -> Result<()> {
-        let binding = R::bind(self.root.field()).map_err(|e| format!("{}: {e}", self.port))?;
+        let mut binding = R::bind(self.root.field()).map_err(|e| format!("{}: {e}", self.port))?;
+        binding.complete = true; // but for _op, which flush fills
         self.bound = Some((type_id::<R>(), binding));
         Ok(())
     }
@@ -61,12 +62,25 @@ impl Core {
             return;
         }
         if let Some(op) = self.op {
-            while self.root.child(op).len() < n {
-                self.root.child(op).absent();
-            }
+            self.fill_op(op, n);
         }
         self.emit(n);
         self.root.clear();
+    }
+
+    /// Makes upserts of the first n rows that have no op.
+    fn fill_op(&mut self, at: usize, n: usize) {
+        let op = self.root.child(at);
+        (op.len()..n).for_each(|_| op.absent());
+    }
+
+    /// Makes upserts of the complete rows that have no op, before columns are written by hand.
+    fn settle(&mut self) {
+        if let Some(at) = self.op {
+            let others = self.columns().iter().enumerate().filter(|(i, _)| *i != at);
+            let n = others.map(|(_, b)| b.len()).min().unwrap_or(0);
+            self.fill_op(at, n);
+        }
     }
 
     /// Hands the rows over. Nothing is emitted any more once the run has failed.
@@ -116,7 +130,8 @@ impl Writer {
 
     /// The builder of the named column. On upsert outputs rows without a value for _op are upserts.
     pub fn column(&self, name: &str) -> Result<RefMut<'_, Builder>> {
-        let core = self.0.borrow_mut();
+        let mut core = self.0.borrow_mut();
+        core.settle();
         let port = core.port;
         let at = port.columns.iter().position(|f| f.name == name);
         let at = at.ok_or_else(|| format!("{port} has no column {name}{}", did_you_mean(name, &port.columns)))?;
@@ -125,7 +140,9 @@ impl Writer {
 
     /// Builds rows with all columns at hand, in the contract's order; _op is the last on upsert outputs.
     pub fn build<R>(&self, f: impl FnOnce(&mut [Builder]) -> R) -> R {
-        f(self.0.borrow_mut().root.children_mut())
+        let mut core = self.0.borrow_mut();
+        core.settle();
+        f(core.root.children_mut())
     }
 
     /// Emits the rows that have come together. Columns of different length fail the run.
@@ -151,29 +168,32 @@ impl Output {
 
     /// Removes the row with the same key from an upsert output; other columns of row do not matter.
     pub fn delete<R: IntoColumn>(&self, row: &R) {
-        if self.0.borrow().op.is_none() {
-            return fail(format!("{} is no upsert output: rows cannot be deleted from it", self.0.borrow().port));
+        let (port, op) = (self.0.borrow().port, self.0.borrow().op);
+        let Some(at) = op else {
+            return fail(format!("{port} is no upsert output: rows cannot be deleted from it"));
+        };
+        if let Err(e) = self.accept::<R>() {
+            return fail(e);
+        }
+        if matches!(&self.0.borrow().bound, Some((_, b)) if b.members().iter().any(|m| m.column() == at)) {
+            return fail(format!("rows of {port} have their own {}: emit them instead", abi::COLUMN_OP));
         }
         self.add(row, Some(Op::Delete));
     }
 
     #[inline]
     fn add<R: IntoColumn>(&self, row: &R, op: Option<Op>) {
-        let core = &mut *self.0.borrow_mut();
-        if !matches!(core.bound, Some((id, _)) if id == type_id::<R>()) {
-            if let Err(e) = core.bind::<R>() {
-                return fail(e);
-            }
+        if let Err(e) = self.accept::<R>() {
+            return fail(e);
         }
-        let Some((_, binding)) = &core.bound else { return };
-        let n = core.root.children().first().map_or(0, Builder::len);
+        let core = &mut *self.0.borrow_mut();
+        let n = core.len();
         core.root.set_len(n);
         if let (Some(op), Some(at)) = (op, core.op) {
-            if binding.members().iter().any(|m| m.column() == at) {
-                return fail(format!("rows of {} have their own {}: emit them instead", core.port, abi::COLUMN_OP));
-            }
+            core.fill_op(at, n);
             core.root.child(at).string(op.as_str());
         }
+        let Some((_, binding)) = &core.bound else { return };
         row.append_to(binding, &mut core.root);
         if n & 63 == 63 {
             core.emit_full();
@@ -181,8 +201,13 @@ impl Output {
     }
 
     /// Checks that rows of R fit the port.
+    #[inline]
     pub(crate) fn accept<R: IntoColumn>(&self) -> Result<()> {
-        self.0.borrow_mut().bind::<R>()
+        let core = &mut *self.0.borrow_mut();
+        match core.bound {
+            Some((id, _)) if id == type_id::<R>() => Ok(()),
+            _ => core.bind::<R>(),
+        }
     }
 }
 
