@@ -56,11 +56,37 @@ func FindRust() (tc RustToolchain, ok bool) {
 	}, true
 }
 
-// Build compiles a guest crate to a module. Paths of this machine are kept out of it.
-func (tc RustToolchain) Build(t testing.TB, folder string) []byte {
+// workspace makes Cargo name crates by their place in it: else the place of the checkout would change the module's bytes.
+const workspace = `[workspace]
+members = ["rust", "rust/conform", "rust/example", "rust/kernel"]
+resolver = "2"
+
+[profile.release]
+opt-level = 3
+lto = true
+codegen-units = 1
+panic = "abort"
+strip = true
+`
+
+// Build compiles the SDK's own guests and returns their modules by name. Nothing of this machine's folders gets into them.
+func (tc RustToolchain) Build(t testing.TB) map[string][]byte {
 	t.Helper()
-	target := filepath.Join(Root(t), "build", "rust") // shared: the standard library may take a minute
-	flags := "--remap-path-prefix=" + filepath.Join(Root(t), "guest-sdk", "rust") + "=/adp"
+	sdk := filepath.Join(Root(t), "guest-sdk", "rust")
+	// Both stay where they are: other flags, or another target, would compile the standard library again, which takes a minute.
+	stage, target := filepath.Join(Root(t), "build", "rust-stage"), filepath.Join(Root(t), "build", "rust")
+	if err := os.RemoveAll(stage); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"Cargo.toml", "src", "conform", "example", "kernel"} {
+		if text, err := exec.Command("cp", "-R", filepath.Join(sdk, part), mkdir(t, filepath.Join(stage, "rust"))).CombinedOutput(); err != nil {
+			t.Fatalf("copying %s: %v\n%s", part, err, text)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(stage, "Cargo.toml"), []byte(workspace), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	flags := "--remap-path-prefix=" + stage + "=/adp"
 	if tc.src != "" {
 		real, err := filepath.EvalSymlinks(tc.src)
 		if err != nil {
@@ -68,15 +94,27 @@ func (tc RustToolchain) Build(t testing.TB, folder string) []byte {
 		}
 		flags += " -Clinker-flavor=wasm-ld --remap-path-prefix=" + tc.src + "=/rust --remap-path-prefix=" + real + "=/rust"
 	}
-	cmd := exec.Command("cargo", tc.Args...)
-	cmd.Dir = folder
+	cmd := exec.Command("cargo", append(tc.Args, "-p", "conform", "-p", "example", "-p", "kernel")...)
+	cmd.Dir = stage
 	cmd.Env = append(append(os.Environ(), tc.Env...), "CARGO_TARGET_DIR="+target, "RUSTFLAGS="+flags)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", folder, err, text)
+		t.Fatalf("building: %v\n%s", err, text)
 	}
-	b, err := os.ReadFile(filepath.Join(target, rustTarget, "release", filepath.Base(folder)+".wasm"))
-	if err != nil {
+	out := map[string][]byte{}
+	for _, name := range []string{"conform", "example", "kernel"} {
+		b, err := os.ReadFile(filepath.Join(target, rustTarget, "release", name+".wasm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = b
+	}
+	return out
+}
+
+func mkdir(t testing.TB, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return path
 }
