@@ -156,7 +156,7 @@ func (b *bench) idleMesh(ctx context.Context) (func() error, error) {
 // idleEtcd starts etcd as its documentation does, but for ports that are free and a log that is not written.
 func (b *bench) idleEtcd() (func() error, error) {
 	c := embed.NewConfig()
-	c.Dir, c.LogLevel = filepath.Join(b.work, "etcd"), "error"
+	c.Dir, c.LogLevel = filepath.Join(b.work, "etcd"), "fatal"
 	free := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	c.ListenClientUrls, c.ListenPeerUrls = free, free
 	e, err := embed.StartEtcd(c)

@@ -46,33 +46,85 @@ func plainJob(ctx context.Context, in, out string) (*jobResult, error) {
 	return j.result(), nil
 }
 
-// plainRead decodes with one goroutine a column.
+// plainRead decodes with one goroutine a column, each up to two batches ahead of the slowest.
 func plainRead(ctx context.Context, name string, to chan<- arrow.RecordBatch) error {
 	f, err := file.OpenParquetFile(name, false)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{Parallel: true, BatchSize: 64 << 10}, memory.DefaultAllocator)
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 	if err != nil {
 		return err
 	}
-	recs, err := r.GetRecordReader(ctx, nil, nil)
+	schema, err := r.Schema()
 	if err != nil {
 		return err
 	}
-	defer recs.Release()
-	for recs.Next() {
-		rec := recs.RecordBatch()
-		rec.Retain()
+	columns := make([]<-chan columnPart, schema.NumFields())
+	for i := range columns {
+		c, err := r.GetColumn(ctx, i)
+		if err != nil {
+			return err
+		}
+		columns[i] = plainColumn(ctx, c, f.NumRows())
+	}
+	for left := f.NumRows(); left > 0; {
+		arrays := make([]arrow.Array, len(columns))
+		for i, c := range columns {
+			part := <-c
+			if part.err != nil {
+				return part.err
+			}
+			arrays[i] = part.values
+		}
+		rec := array.NewRecordBatch(schema, arrays, int64(arrays[0].Len()))
+		left -= rec.NumRows()
 		select {
 		case to <- rec:
 		case <-ctx.Done():
-			rec.Release()
 			return ctx.Err()
 		}
 	}
-	return recs.Err()
+	return nil
+}
+
+// columnPart is the values of one column for one batch.
+type columnPart struct {
+	values arrow.Array
+	err    error
+}
+
+// plainColumn decodes a column of so many rows, or until ctx ends.
+func plainColumn(ctx context.Context, c *pqarrow.ColumnReader, rows int64) <-chan columnPart {
+	out := make(chan columnPart, 2)
+	next := func() (p columnPart) {
+		chunks, err := c.NextBatch(64 << 10)
+		switch {
+		case err != nil:
+			p.err = err
+		case len(chunks.Chunks()) == 1:
+			p.values = chunks.Chunk(0)
+		default:
+			p.values, p.err = array.Concatenate(chunks.Chunks(), memory.DefaultAllocator)
+		}
+		return p
+	}
+	go func() {
+		for rows > 0 {
+			p := next()
+			select {
+			case out <- p:
+			case <-ctx.Done():
+				return
+			}
+			if p.err != nil {
+				return
+			}
+			rows -= int64(p.values.Len())
+		}
+	}()
+	return out
 }
 
 var plainSchema = arrow.NewSchema([]arrow.Field{
