@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,18 @@ func drain(from <-chan delivery) {
 	}
 }
 
+// moved reports whether a snapshot input was read at another version than the one that earlier rows were computed with,
+// though the plan saw no change: it changed in between. Only a rebuild makes old and new rows agree.
+func (t *attempt) moved(in *host.Input, at host.Cursor) bool {
+	before := t.base.cursor(in.Name)
+	if t.plan.rebuild || in.Mode != host.Snapshot || in.OnChange == host.Lookup || before == nil {
+		return false
+	}
+	a, errA := host.CanonicalJSON(before)
+	b, errB := host.CanonicalJSON(at)
+	return errA != nil || errB != nil || !bytes.Equal(a, b)
+}
+
 // feed hands everything that is read to the guest, and notes what it read.
 func (t *attempt) feed(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
@@ -108,6 +121,9 @@ func (t *attempt) feed(ctx context.Context) error {
 		case d.err != nil:
 			return d.err
 		case d.end:
+			if t.moved(in, d.cursor) {
+				return fmt.Errorf("input %s changed after the run was planned: %w", in.Name, drivers.ErrRestart)
+			}
 			t.tried[in.Name] = d.cursor
 			continue
 		}
