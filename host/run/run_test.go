@@ -13,6 +13,7 @@ import (
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/run"
 )
 
@@ -312,6 +313,22 @@ func TestSnapshotInputs(t *testing.T) {
 	w.execute(host.RunCommitted)
 	w.wantRows("1:ONE", "2:two")
 	w.checkChain()
+}
+
+// A snapshot input that changes between the plan and the reading of it: old rows must see the new table too.
+func TestSnapshotChangesAfterThePlan(t *testing.T) {
+	w := newWorld(t, host.Append, join(), joinInputs("")...)
+	w.inputs.set("dim", text(1, "one"))
+	w.inputs.add("in", text(1, ""))
+	w.execute(host.RunCommitted)
+	w.inputs.add("in", text(2, ""))
+	failpoint.Arm("run.after-plan", 1, func() { w.inputs.set("dim", text(1, "ONE"), text(2, "two")) })
+	defer failpoint.Reset()
+	if res := w.execute(host.RunCommitted); !res.Head.Rebuild {
+		t.Fatalf("reason %q", res.Run.Reason)
+	}
+	w.wantRows("1:ONE", "2:two")
+	w.execute(host.RunIdle)
 }
 
 func TestLookup(t *testing.T) {
