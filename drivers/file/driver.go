@@ -33,6 +33,8 @@ type Driver struct {
 	hashes *hashCache
 	notify *notifier
 
+	damaged damagedFiles
+
 	mu       sync.Mutex
 	watchers map[string]map[*watcher]struct{} // by path
 }

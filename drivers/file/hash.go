@@ -71,6 +71,8 @@ type cacheKey struct {
 	size, mtime int64
 }
 
+func keyOf(dir string, e entry) cacheKey { return cacheKey{dir + "/" + e.name, e.size, e.mtime} }
+
 // maxCached bounds the cache; clearing it costs reading, nothing else.
 const maxCached = 100_000
 
@@ -82,13 +84,13 @@ func (c *hashCache) put(dir string, e entry, h contentHash) {
 	if len(c.by) >= maxCached {
 		clear(c.by)
 	}
-	c.by[cacheKey{dir + "/" + e.name, e.size, e.mtime}] = h
+	c.by[keyOf(dir, e)] = h
 }
 
 func (c *hashCache) get(dir string, e entry) (contentHash, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h, ok := c.by[cacheKey{dir + "/" + e.name, e.size, e.mtime}]
+	h, ok := c.by[keyOf(dir, e)]
 	return h, ok
 }
 

@@ -53,7 +53,7 @@ func (s *seen) find(name string) (record, bool) {
 	if r, ok := s.tail[name]; ok {
 		return r, true
 	}
-	for _, m := range s.segments {
+	for _, m := range slices.Backward(s.segments) { // the newest first: a file that was set aside may have been read since
 		if r, ok := m[name]; ok {
 			return r, true
 		}
@@ -170,7 +170,11 @@ func (l *ledger) extend(ctx context.Context, c cursor, more []record) (cursor, e
 		if err != nil {
 			return next, err
 		}
-		maps.Copy(all, m)
+		for name, r := range m {
+			if _, newer := all[name]; !newer {
+				all[name] = r
+			}
+		}
 		next.Segments = next.Segments[:n-1]
 	}
 	name, err := l.write(ctx, encodeSegment(all))

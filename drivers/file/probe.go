@@ -34,8 +34,8 @@ func (d *Driver) Pending(ctx context.Context, r drivers.Request) (bool, error) {
 	return len(fresh) > 0, err
 }
 
-// unread returns the files that rest and are not in the ledger. A file that is in the ledger and changed since is an
-// error that wraps drivers.ErrChanged.
+// unread returns the files that rest and are not in the ledger, or were set aside in another version. Any other file
+// that is in the ledger and changed since is an error that wraps drivers.ErrChanged.
 func (d *Driver) unread(ctx context.Context, s *source, l *listing, c cursor) ([]entry, error) {
 	read, err := d.ledger.load(ctx, c)
 	if err != nil {
@@ -51,6 +51,7 @@ func (d *Driver) unread(ctx context.Context, s *source, l *listing, c cursor) ([
 		if was && known.entry == e {
 			continue
 		}
+		was = was && known.hash != setAside
 		if was && known.size != e.size {
 			return nil, changed(e, known)
 		}

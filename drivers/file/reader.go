@@ -90,6 +90,8 @@ type reader struct {
 	cancel context.CancelFunc
 	out    chan result
 
+	delivered int // batches of the file that is being read
+
 	position json.RawMessage
 	err      error // what Next returned last
 }
@@ -150,20 +152,46 @@ func (r *reader) Close() error {
 func (r *reader) run(ctx context.Context) {
 	defer close(r.out)
 	defer r.l.close()
-	records := make([]record, 0, len(r.todo))
-	for _, e := range r.todo {
-		hash, err := r.file(ctx, e)
-		if err != nil {
-			r.send(ctx, result{err: inFile(e.name, err)})
-			return
-		}
-		records = append(records, record{e, hash})
+	records, err := r.files(ctx)
+	if err != nil {
+		r.send(ctx, result{err: err})
+		return
 	}
 	at, err := r.finish(ctx, records)
 	if err == nil {
 		err = io.EOF
 	}
 	r.send(ctx, result{err: err, at: at})
+}
+
+// files delivers all files. Of an incremental source one that cannot be read is set aside, so that it does not keep the
+// others waiting; unless none can be read, which is the source's failure and no file's.
+func (r *reader) files(ctx context.Context) ([]record, error) {
+	records := make([]record, 0, len(r.todo))
+	var unfit []*drivers.Error
+	for _, e := range r.todo {
+		hash, err := r.file(ctx, e)
+		if err == nil {
+			records = append(records, record{e, hash})
+			continue
+		}
+		err = inFile(e.name, err)
+		why := r.unfit(e, err)
+		if why == nil {
+			return nil, err
+		}
+		unfit = append(unfit, why)
+		records = append(records, record{e, setAside})
+	}
+	if len(unfit) > 0 && len(unfit) == len(records) {
+		return nil, unfit[0]
+	}
+	for _, why := range unfit {
+		if !r.send(ctx, result{batch: wholeFile(r.req.Schema, r.d.cfg.Allocator, why)}) {
+			return nil, ctx.Err()
+		}
+	}
+	return records, nil
 }
 
 // send reports whether the receiver still listens.
@@ -181,6 +209,10 @@ func (r *reader) send(ctx context.Context, x result) bool {
 
 // file delivers one file and returns the hash of its bytes.
 func (r *reader) file(ctx context.Context, e entry) (hash contentHash, err error) {
+	r.delivered = 0
+	if why := r.d.damaged.get(r.l.root.Name(), e); why != nil && r.req.Mode == drivers.Incremental {
+		return hash, why
+	}
 	f, err := r.l.open(e.name)
 	if err != nil {
 		return hash, err
@@ -257,6 +289,7 @@ func (r *reader) scan(ctx context.Context, f *os.File, text io.Reader, e entry) 
 		if !r.send(ctx, result{batch: b}) {
 			return ctx.Err()
 		}
+		r.delivered++
 	}
 }
 
