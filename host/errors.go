@@ -77,3 +77,12 @@ func CodeOf(err error) ErrorCode {
 	}
 	return ""
 }
+
+// HintOf returns the hint of the first Error in the chain, "" when there is none.
+func HintOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}

@@ -15,7 +15,8 @@ type ProductStatus struct {
 	State        State  `json:"state"`
 	Reason       string `json:"reason"` // why it is held, failed or paused; "" else
 
-	URL         string       `json:"url"` // adp://./domain/product
+	Hint        string       `json:"hint,omitempty"` // what to do about the reason
+	URL         string       `json:"url"`            // adp://./domain/product
 	Description string       `json:"description,omitempty"`
 	Tags        []string     `json:"tags,omitempty"`
 	Artifact    Digest       `json:"artifact,omitempty"`

@@ -164,6 +164,9 @@ func (a *app) showDetail(d productDetail) error {
 	if d.Reason != "" {
 		facts = append(facts, []string{"reason", d.Reason})
 	}
+	if d.Hint != "" {
+		facts = append(facts, []string{"hint", d.Hint})
+	}
 	facts = append(facts, []string{"snapshot", fmt.Sprint(d.Snapshot)}, []string{"artifact", string(d.Artifact)})
 	for _, p := range d.Inputs {
 		facts = append(facts, []string{"input", fmt.Sprintf("%s from %s, %s", p.Name, p.From, p.Mode)})

@@ -74,7 +74,7 @@ func (n *Node) restoreState(ctx context.Context, o *owner) {
 	}
 	head, err := n.heads.load(ctx, o.id, ptr)
 	if err != nil {
-		o.state, o.reason = host.StateFailed, err.Error()
+		o.state, o.reason, o.hint = host.StateFailed, err.Error(), host.HintOf(err)
 		return
 	}
 	if head.Verdict == host.Held {

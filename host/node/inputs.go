@@ -56,7 +56,7 @@ func (in inputs) Pending(ctx context.Context, p *host.Product, i *host.Input, c 
 			return false, err
 		}
 		pending, err := prober.Pending(ctx, req)
-		return pending, driverError(err)
+		return pending, sourceError(p, err)
 	}
 	ref, _, _, err := in.current(ctx, up, port)
 	if err != nil || ref == nil {
@@ -84,7 +84,7 @@ func (in inputs) Open(ctx context.Context, p *host.Product, i *host.Input, c hos
 		}
 		r, err := src.Open(ctx, req)
 		if err != nil {
-			return nil, driverError(err)
+			return nil, sourceError(p, err)
 		}
 		return driverReader{r}, nil
 	}
@@ -219,6 +219,16 @@ func (r driverReader) Next(ctx context.Context) (drivers.Batch, error) {
 	return b, driverError(err)
 }
 
+// sourceError is driverError with a way on for a product one of whose sources changed after it was read.
+func sourceError(p *host.Product, err error) error {
+	err = driverError(err)
+	var coded *host.Error
+	if errors.As(err, &coded) && coded.Code == host.CodeRunChanged {
+		return coded.WithHint("put it back as it was, or recompute everything from what is there now: adp control %s trigger --rebuild", p.ID.URL())
+	}
+	return err
+}
+
 // driverError gives an error of a driver its stable code; io.EOF and nil pass.
 func driverError(err error) error {
 	var coded *host.Error
@@ -226,8 +236,7 @@ func driverError(err error) error {
 	case err == nil || isEOF(err) || errors.As(err, &coded) || errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, drivers.ErrChanged):
-		return host.Errorf(host.CodeRunChanged, "%w", err).
-			WithHint("put the file back as it was, or recompute everything: adp control URL trigger --rebuild")
+		return host.Errorf(host.CodeRunChanged, "%w", err)
 	case errors.Is(err, drivers.ErrRestart):
 		return err
 	}

@@ -29,7 +29,8 @@ type owner struct {
 	own     host.Ownership
 	state   host.State
 	reason  string
-	busy    bool // an attempt is under way or a wake-up is waiting
+	hint    string // what to do about the reason
+	busy    bool   // an attempt is under way or a wake-up is waiting
 	lastRun host.RunStatus
 	unwatch context.CancelFunc
 }
@@ -138,7 +139,7 @@ func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) 
 	if res.State == host.RunIdle && err == nil {
 		o.mu.Lock()
 		if o.state = before; before == host.StateFailed { // what failed is not there any more
-			o.state, o.reason = host.StateReady, ""
+			o.state, o.reason, o.hint = host.StateReady, "", ""
 		}
 		o.mu.Unlock()
 		return res, nil
@@ -185,11 +186,11 @@ func (o *owner) record(res run.Result, err error) {
 	case err != nil:
 		st.State, st.Seq = host.RunFailed, 0
 		st.Error, st.Code = err.Error(), host.CodeOf(err)
-		o.state, o.reason = host.StateFailed, err.Error()
+		o.state, o.reason, o.hint = host.StateFailed, err.Error(), host.HintOf(err)
 	case res.State == host.RunHeld:
-		o.state, o.reason = host.StateHeld, heldReason(res.Checks)
+		o.state, o.reason, o.hint = host.StateHeld, heldReason(res.Checks), ""
 	default:
-		o.state, o.reason = host.StateReady, ""
+		o.state, o.reason, o.hint = host.StateReady, "", ""
 	}
 	o.lastRun = st
 	o.n.observe(o.id, st)

@@ -52,10 +52,10 @@ func (n *Node) owner(id host.ProductID) (*owner, error) {
 
 func (n *Node) status(ctx context.Context, o *owner) (host.ProductStatus, error) {
 	o.mu.Lock()
-	p, spec, state, reason := o.product, o.spec, o.state, o.reason
+	p, spec, state, reason, hint := o.product, o.spec, o.state, o.reason, o.hint
 	o.mu.Unlock()
 	st := host.ProductStatus{Domain: p.ID.Domain, Product: p.ID.Name, Version: p.Version, Language: p.Code.Language,
-		State: state, Reason: reason, URL: p.ID.URL(), Description: p.Description, Tags: p.Tags, Artifact: spec.Artifact}
+		State: state, Reason: reason, Hint: hint, URL: p.ID.URL(), Description: p.Description, Tags: p.Tags, Artifact: spec.Artifact}
 	switch {
 	case spec.Retired:
 		st.State = host.StateRetired
