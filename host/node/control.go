@@ -40,7 +40,8 @@ func (n *Node) setPaused(ctx context.Context, id host.ProductID, paused bool) er
 	return nil
 }
 
-// Trigger runs the product now, though nothing may be pending; with rebuild it recomputes everything.
+// Trigger runs the product now, though nothing may be pending; with rebuild it recomputes everything. Like Release and
+// Skip it fails with host.CodeRunPaused while the product is paused.
 func (n *Node) Trigger(ctx context.Context, id host.ProductID, rebuild bool) (host.RunStatus, error) {
 	return n.command(ctx, id, run.Attempt{Reason: "triggered", Force: true, Rebuild: rebuild})
 }
@@ -60,17 +61,36 @@ func (n *Node) command(ctx context.Context, id host.ProductID, a run.Attempt) (h
 	if err != nil {
 		return host.RunStatus{}, err
 	}
-	res, err := o.do(ctx, a.Reason, func(ctx context.Context) (run.Result, error) { return o.execute(ctx, a) })
+	if err := o.awake(); err != nil { // without waiting for a run that is under way
+		return host.RunStatus{}, err
+	}
+	res, err := o.do(ctx, a.Reason, func(ctx context.Context) (run.Result, error) {
+		if err := o.awake(); err != nil { // paused while it waited for its turn
+			return run.Result{}, err
+		}
+		return o.execute(ctx, a)
+	})
 	return runStatus(res, err), err
 }
 
+// awake is the error of a command that would run a paused product.
+func (o *owner) awake() error {
+	if !o.asleep() {
+		return nil
+	}
+	return host.Errorf(host.CodeRunPaused, "%s is paused: nothing runs until it is resumed", o.id.URL()).
+		WithHint("adp control %s resume", o.id.URL())
+}
+
 // Rollback publishes the outputs, state and cursors of an earlier snapshot as a new one, and pauses the product, since
-// it would process the same inputs again at once.
+// it would process the same inputs again at once. A snapshot that cannot be brought back, host.CodeTableSnapshot, leaves
+// everything as it was.
 func (n *Node) Rollback(ctx context.Context, id host.ProductID, to host.Seq) (host.RunStatus, error) {
 	o, err := n.owner(id)
 	if err != nil {
 		return host.RunStatus{}, err
 	}
+	paused := o.asleep()
 	if err := n.Pause(ctx, id); err != nil {
 		return host.RunStatus{}, err
 	}
@@ -79,9 +99,16 @@ func (n *Node) Rollback(ctx context.Context, id host.ProductID, to host.Seq) (ho
 		a := run.Attempt{Product: o.product, Own: o.own, Artifact: o.spec.Artifact, Module: o.loaded.module, Config: o.loaded.config}
 		o.mu.Unlock()
 		res, err := n.runner.Rollback(ctx, a, to)
-		o.record(res, err)
+		if host.CodeOf(err) != host.CodeTableSnapshot { // a mistaken command is no failure of the product
+			o.record(res, err)
+		}
 		return res, err
 	})
+	if host.CodeOf(err) == host.CodeTableSnapshot && !paused {
+		if e := n.Resume(ctx, id); e != nil {
+			o.n.log.Warn("cannot resume after a rollback that was refused", "product", id.URL(), "error", e)
+		}
+	}
 	return runStatus(res, err), err
 }
 

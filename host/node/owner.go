@@ -103,10 +103,7 @@ func (o *owner) loop(ctx context.Context) {
 // attempts runs until nothing is pending: what arrived during a run is picked up by the next one at once.
 func (o *owner) attempts(ctx context.Context, a run.Attempt) error {
 	for ctx.Err() == nil {
-		o.mu.Lock()
-		paused := o.spec.Paused || o.spec.Retired
-		o.mu.Unlock()
-		if paused && !a.Force {
+		if o.asleep() { // also when its schedule, set before the pause, comes round
 			return nil
 		}
 		res, err := o.execute(ctx, a)
@@ -222,12 +219,19 @@ func (o *owner) idle() {
 }
 
 func (o *owner) schedule() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.product == nil || o.spec.Paused || o.spec.Retired {
+	if o.asleep() {
 		return 0
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.product.Schedule.Every
+}
+
+// asleep reports that nothing may run: the product is paused or retired.
+func (o *owner) asleep() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.spec.Paused || o.spec.Retired
 }
 
 // do carries a command out between two attempts and returns its result.
