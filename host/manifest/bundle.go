@@ -284,6 +284,15 @@ func (b *Bundle) ID(tenant string) host.ProductID {
 	return host.ProductID{Tenant: tenant, Domain: text(b.Product.root, "domain"), Name: text(b.Product.root, "name")}
 }
 
+// AtInput gives an error about an input the place at which the product says where it comes from.
+func (b *Bundle) AtInput(e *host.Error, input string) *host.Error {
+	if from := value(b.inputSettings(input), "from"); from != nil {
+		e.At = host.Position{File: b.Product.Name, Line: from.Line, Column: from.Column}
+		e.Excerpt = b.Product.excerpt(at(from))
+	}
+	return e
+}
+
 // inputSettings are an input's settings in the adp block, nil when there are none.
 func (b *Bundle) inputSettings(name string) *yaml.Node { return value(value(b.block, "inputs"), name) }
 

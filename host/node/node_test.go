@@ -236,20 +236,24 @@ func TestNothingIsHalfRegistered(t *testing.T) {
 	liar := w.artifact(t, "liar", "well")
 	liar.Product.Limits.Deadline = time.Hour
 	reader := func(name, from string) registry.Artifact { return w.reader(t, name, "well", from) }
+	const from = "product.yaml:16:27" // where an input says where it comes from
 	for name, c := range map[string]struct {
 		set  []registry.Artifact
 		code host.ErrorCode
+		at   string
 	}{
-		"not Wasm":         {[]registry.Artifact{good, notWasm}, host.CodeModuleInvalid},
-		"not as declared":  {[]registry.Artifact{good, liar}, host.CodeRegistryFormat},
-		"a cycle":          {[]registry.Artifact{good, reader("a", "adp://./test/b/rows"), reader("b", "adp://./test/a/rows")}, host.CodeNodeCycle},
-		"missing upstream": {[]registry.Artifact{good, reader("a", "adp://./test/nobody/rows")}, host.CodeAccessUnknown},
-		"missing port":     {[]registry.Artifact{good, reader("a", "adp://./test/good/nothing")}, host.CodeAccessUnknown},
-		"relative path":    {[]registry.Artifact{good, reader("a", "file:somewhere")}, host.CodeManifestRef},
+		"not Wasm":         {[]registry.Artifact{good, notWasm}, host.CodeModuleInvalid, ""},
+		"not as declared":  {[]registry.Artifact{good, liar}, host.CodeRegistryFormat, ""},
+		"a cycle":          {[]registry.Artifact{good, reader("a", "adp://./test/b/rows"), reader("b", "adp://./test/a/rows")}, host.CodeNodeCycle, from},
+		"missing upstream": {[]registry.Artifact{good, reader("a", "adp://./test/nobody/rows")}, host.CodeAccessUnknown, from},
+		"missing port":     {[]registry.Artifact{good, reader("a", "adp://./test/good/nothing")}, host.CodeAccessUnknown, from},
+		"relative path":    {[]registry.Artifact{good, reader("a", "file:somewhere")}, host.CodeManifestRef, from},
+		"missing folder":   {[]registry.Artifact{good, reader("a", "file:/nowhere/at/all")}, host.CodeDriverOpen, from},
 	} {
 		err := register(ctx, n, c.set...)
-		if host.CodeOf(err) != c.code {
-			t.Errorf("%s: %v, want %s", name, err, c.code)
+		var e *host.Error
+		if !errors.As(err, &e) || e.Code != c.code || e.At.String() != c.at || (c.at == "") != (e.Excerpt == "") {
+			t.Errorf("%s: %v, want %s at %q", name, err, c.code, c.at)
 		}
 		if ps, err := n.Products(ctx); err != nil || len(ps) != 0 {
 			t.Errorf("%s left %d products, %v", name, len(ps), err)
@@ -257,6 +261,56 @@ func TestNothingIsHalfRegistered(t *testing.T) {
 	}
 	if err := register(ctx, n, good, reader("a", "adp://./test/good/rows")); err != nil {
 		t.Errorf("a set that is right: %v", err)
+	}
+	// The input that closes a cycle with what is there: not the one that was there before.
+	err := register(ctx, n, reader("b", "adp://./test/a/rows"), reader("good", "adp://./test/b/rows"))
+	if host.CodeOf(err) != host.CodeNodeCycle || !strings.Contains(err.Error(), from) {
+		t.Errorf("a cycle with what is there: %v", err)
+	}
+	if p, err := n.Product(ctx, id("good")); err != nil || strings.HasPrefix(p.Inputs[0].From, "adp:") {
+		t.Errorf("a refused registration changed what was there: %+v, %v", p.Inputs, err)
+	}
+}
+
+// TestPause holds a paused product to what it promises: nothing runs until it is resumed, whoever asks, and a new
+// registration is taken up asleep.
+func TestPause(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	w := newWorkshop(t)
+	n := open(t, t.TempDir())
+	defer n.Close()
+	good := w.artifact(t, "good", "well")
+	if err := errors.Join(register(ctx, n, good), n.Settle(ctx), n.Pause(ctx, id("good"))); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, filepath.Join("in", "2.csv"), "id\n4\n")
+	for verb, command := range map[string]func() (host.RunStatus, error){
+		"trigger": func() (host.RunStatus, error) { return n.Trigger(ctx, id("good"), false) },
+		"rebuild": func() (host.RunStatus, error) { return n.Trigger(ctx, id("good"), true) },
+		"release": func() (host.RunStatus, error) { return n.Release(ctx, id("good")) },
+		"skip":    func() (host.RunStatus, error) { return n.Skip(ctx, id("good")) },
+	} {
+		if _, err := command(); host.CodeOf(err) != host.CodeRunPaused || !strings.Contains(host.HintOf(err), "adp://./test/good resume") {
+			t.Errorf("%s: %v", verb, err)
+		}
+	}
+	if err := errors.Join(register(ctx, n, good), n.Settle(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := n.Runs(ctx, id("good"), 10)
+	if p, e := n.Product(ctx, id("good")); err != nil || e != nil || p.State != host.StatePaused || p.Rows != 3 || len(runs) != 1 {
+		t.Errorf("%s with %d rows after %d runs, %v, %v", p.State, p.Rows, len(runs), err, e)
+	}
+	if err := errors.Join(n.Resume(ctx, id("good")), n.Settle(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	// A rollback to what is not there is a mistake of who asked: the product neither pauses nor fails.
+	if _, err := n.Rollback(ctx, id("good"), 99); host.CodeOf(err) != host.CodeTableSnapshot {
+		t.Errorf("rollback: %v", err)
+	}
+	if p, err := n.Product(ctx, id("good")); err != nil || p.State != host.StateReady || p.Rows != 4 {
+		t.Errorf("%s with %d rows, %v", p.State, p.Rows, err)
 	}
 }
 
