@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -21,6 +22,11 @@ func (id ProductID) String() string { return id.Tenant + "/" + id.Domain + "/" +
 
 // URL is the product's address in the current mesh: adp://./domain/name.
 func (id ProductID) URL() string { return "adp://./" + id.Domain + "/" + id.Name }
+
+// Compare orders ids by tenant, domain and name.
+func (id ProductID) Compare(o ProductID) int {
+	return cmp.Or(strings.Compare(id.Tenant, o.Tenant), strings.Compare(id.Domain, o.Domain), strings.Compare(id.Name, o.Name))
+}
 
 // ParseProductID reads the form of String.
 func ParseProductID(s string) (ProductID, error) {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -15,10 +16,17 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// Config is how a node takes part. Dir and Node are required.
+// Config is how a node takes part. Node is required, and either Dir or Endpoints.
 type Config struct {
 	Dir  string // folder of the embedded etcd, made when missing; one process uses it at a time
 	Node string // id of this node, without "/"
+	// Self is what the node says of itself; its ID is Node.
+	Self NodeInfo
+	// Member lets other processes reach the embedded etcd; nil: it listens nowhere.
+	Member *Member
+	// Endpoints are addresses of an etcd that runs elsewhere, used instead of an embedded one.
+	Endpoints []string
+	TLS       *tls.Config // of connections to Endpoints; nil: none
 
 	// LeaseTTL is how long after its last sign of life a node counts as alive. 0: 10 s. etcd counts in seconds.
 	LeaseTTL time.Duration
@@ -29,8 +37,11 @@ type Config struct {
 }
 
 func (c *Config) validate() error {
-	if c.Dir == "" || c.Node == "" || strings.Contains(c.Node, "/") {
-		return host.Errorf(host.CodeNodeSetup, "a cluster needs a folder and the id of a node without %q; it got %q and %q", "/", c.Dir, c.Node)
+	if c.Node == "" || strings.Contains(c.Node, "/") {
+		return host.Errorf(host.CodeNodeSetup, "a cluster needs the id of a node without %q; it got %q", "/", c.Node)
+	}
+	if (c.Dir == "") == (len(c.Endpoints) == 0) {
+		return host.Errorf(host.CodeNodeSetup, "a node has either a folder for its own etcd or addresses of another; it got %q and %q", c.Dir, c.Endpoints)
 	}
 	if c.LeaseTTL <= 0 {
 		c.LeaseTTL = 10 * time.Second
@@ -38,16 +49,28 @@ func (c *Config) validate() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Self.ID = c.Node
+	if c.Self.Identity == "" {
+		c.Self.Identity = c.Node
+	}
+	if c.Self.Boot == "" {
+		c.Self.Boot = rand.Text()
+	}
+	if c.Self.Started.IsZero() {
+		c.Self.Started = time.Now().UTC()
+	}
 	return nil
 }
 
 // Cluster is one node's view of the mesh. It is safe for concurrent use. Unless said otherwise, the error of its
 // methods is a host.Error of code N004 when etcd failed.
 type Cluster struct {
-	node  string
-	kv    clientv3.KV
-	watch clientv3.Watcher
-	log   *slog.Logger
+	node   string
+	kv     clientv3.KV
+	watch  clientv3.Watcher
+	client *clientv3.Client // nil in simulations
+	lease  *lease           // nil where nobody is announced
+	log    *slog.Logger
 
 	ctx    context.Context // ends when the cluster closes
 	cancel context.CancelFunc
@@ -55,26 +78,55 @@ type Cluster struct {
 	stop   func() error // ends etcd
 }
 
-// Open starts the embedded etcd on its folder and announces the node. It fails with N003 when another process uses the
-// folder, and with N004 when etcd does not start or the folder was written by a newer version.
+// Open starts the embedded etcd on its folder, or connects to another, and announces the node. It fails with N003 when
+// another process uses the folder or another living node has the name, and with N004 when etcd does not start or
+// answer, or was written by a newer version.
 func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s, err := startServer(ctx, cfg)
+	client, stop, err := reach(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	kv := clientv3.KV(s.client)
+	kv := clientv3.KV(client)
 	if cfg.WrapKV != nil {
 		kv = cfg.WrapKV(kv)
 	}
-	c := newCluster(cfg.Node, kv, s.client, cfg.Log)
-	c.stop = sync.OnceValue(s.close)
-	if err := errors.Join(c.openMeta(ctx), c.announce(ctx, s.client, cfg.LeaseTTL)); err != nil {
+	c := newCluster(cfg.Node, kv, client, cfg.Log)
+	c.client, c.stop = client, sync.OnceValue(stop)
+	if err := c.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+func (c *Cluster) open(ctx context.Context, cfg Config) error {
+	if err := c.openMeta(ctx); err != nil {
+		return err
+	}
+	if cfg.Member != nil {
+		if err := c.readdress(ctx, cfg.Member); err != nil {
+			return err
+		}
+	}
+	return c.announce(ctx, c.client, cfg.LeaseTTL, cfg.Self)
+}
+
+// reach gives a client of the etcd that the settings name, and what ends it.
+func reach(ctx context.Context, cfg Config) (*clientv3.Client, func() error, error) {
+	if len(cfg.Endpoints) > 0 {
+		client, err := connect(ctx, cfg)
+		if err != nil {
+			return nil, nil, err
+		}
+		return client, client.Close, nil
+	}
+	s, err := startServer(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.client, s.close, nil
 }
 
 // newCluster speaks the protocol over any KV.

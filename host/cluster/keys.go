@@ -14,12 +14,18 @@ const (
 	prefixHead = root + "head/"
 	prefixNode = root + "node/"
 	prefixIdx  = root + "idx/"
+
+	prefixPlace      = root + "place/"
+	prefixNodeConfig = root + "nodecfg/"
+	keyLeader        = root + "ctl/leader"
 )
 
-func specKey(id host.ProductID) string { return prefixSpec + id.String() }
-func ownKey(id host.ProductID) string  { return prefixOwn + id.String() }
-func headKey(id host.ProductID) string { return prefixHead + id.String() }
-func nodeKey(node string) string       { return prefixNode + node }
+func specKey(id host.ProductID) string  { return prefixSpec + id.String() }
+func ownKey(id host.ProductID) string   { return prefixOwn + id.String() }
+func headKey(id host.ProductID) string  { return prefixHead + id.String() }
+func placeKey(id host.ProductID) string { return prefixPlace + id.String() }
+func nodeConfigKey(node string) string  { return prefixNodeConfig + node }
+func nodeKey(node string) string        { return prefixNode + node }
 
 func idxKey(node string, id host.ProductID) string { return prefixIdx + node + "/" + id.String() }
 

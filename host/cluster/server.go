@@ -18,7 +18,7 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// server is the embedded etcd of one node: a single member that nobody can connect to, reached in process.
+// server is the embedded etcd of one node, reached in process. Alone it is a single member that nobody can connect to.
 type server struct {
 	lock   *fileutil.LockedFile
 	etcd   *embed.Etcd
@@ -88,14 +88,19 @@ func lockDir(dir string) (*fileutil.LockedFile, error) {
 	return lock, nil
 }
 
-// embedConfig is a member without listeners: nothing to connect to is nothing to protect, and no port can be taken.
+// embedConfig is a member of etcd. Without Member it has no listeners: nothing to connect to is nothing to protect, and
+// no port can be taken.
 func embedConfig(cfg Config) *embed.Config {
 	c := embed.NewConfig()
 	c.Name, c.Dir = "adp", cfg.Dir
-	nowhere := url.URL{Scheme: "http", Host: "localhost:0"}
-	c.ListenPeerUrls, c.ListenClientUrls, c.AdvertiseClientUrls = nil, nil, nil
-	c.AdvertisePeerUrls = []url.URL{nowhere}
-	c.InitialCluster = c.Name + "=" + nowhere.String()
+	if m := cfg.Member; m != nil {
+		m.configure(c)
+	} else {
+		nowhere := url.URL{Scheme: "http", Host: "localhost:0"}
+		c.ListenPeerUrls, c.ListenClientUrls, c.AdvertiseClientUrls = nil, nil, nil
+		c.AdvertisePeerUrls = []url.URL{nowhere}
+		c.InitialCluster = c.Name + "=" + nowhere.String()
+	}
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quietLogger(cfg.Log))
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModeRevision, keepRevisions
 	c.MaxTxnOps = maxTxnOps

@@ -79,7 +79,7 @@ func refused(err error) bool {
 		return false
 	}
 	switch e.Code() {
-	case codes.InvalidArgument, codes.ResourceExhausted, codes.PermissionDenied, codes.Unauthenticated:
+	case codes.InvalidArgument, codes.ResourceExhausted, codes.PermissionDenied, codes.Unauthenticated, codes.NotFound:
 		return true
 	}
 	return false

@@ -1,0 +1,235 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/adp-host/adp/host"
+)
+
+// Member is an embedded etcd that other processes reach, over TLS with certificates on both sides.
+type Member struct {
+	Name   string // among the members: the node's
+	Peer   string // https://HOST:PORT for the other members
+	Client string // https://HOST:PORT for nodes
+	Certs  Certs
+	// Join are the members that there are, by name, with their peer addresses, and this one, when it was added to them.
+	// Empty: the member begins a cluster, or goes on with what its folder holds.
+	Join map[string]string
+}
+
+// votersWanted is how many members a mesh of several nodes has: three survive the loss of one, and more only slow
+// commits down.
+const votersWanted = 3
+
+func (m *Member) configure(c *embed.Config) {
+	peer, client := mustURL(m.Peer), mustURL(m.Client)
+	c.Name = m.Name
+	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	tls := transport.TLSInfo{TrustedCAFile: m.Certs.CA, CertFile: m.Certs.Cert, KeyFile: m.Certs.Key, ClientCertAuth: true}
+	c.PeerTLSInfo, c.ClientTLSInfo = tls, tls
+	c.MaxLearners = votersWanted - 1
+	c.InitialCluster = m.Name + "=" + m.Peer
+	if len(m.Join) > 0 {
+		c.ClusterState = embed.ClusterStateFlagExisting
+		var all []string
+		for name, peer := range m.Join {
+			all = append(all, name+"="+peer)
+		}
+		c.InitialCluster = strings.Join(all, ",")
+	}
+}
+
+// mustURL reads an address that Validate has accepted.
+func mustURL(s string) url.URL {
+	u, err := url.Parse(s)
+	if err != nil {
+		return url.URL{}
+	}
+	return *u
+}
+
+// Validate refuses addresses that cannot be listened on.
+func (m *Member) Validate() error {
+	for _, s := range []string{m.Peer, m.Client} {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "https" || u.Port() == "" || u.Hostname() == "" {
+			return host.Errorf(host.CodeNodeSetup, "a member of etcd listens on https://HOST:PORT, not on %q", s)
+		}
+	}
+	return nil
+}
+
+// MemberInfo is a member of etcd.
+type MemberInfo struct {
+	Name    string `json:"name"`
+	Peer    string `json:"peer"`
+	Client  string `json:"client,omitempty"`
+	Learner bool   `json:"learner,omitempty"` // it follows and does not vote yet
+	id      uint64
+}
+
+// Members lists the members of etcd.
+func (c *Cluster) Members(ctx context.Context) ([]MemberInfo, error) {
+	res, err := c.client.MemberList(ctx)
+	if err != nil {
+		return nil, failure("listing the members of etcd", err)
+	}
+	return memberInfos(res.Members), nil
+}
+
+func memberInfos(members []*etcdserverpb.Member) []MemberInfo {
+	out := make([]MemberInfo, len(members))
+	for i, m := range members {
+		out[i] = MemberInfo{Name: m.Name, Learner: m.IsLearner, id: m.ID}
+		if len(m.PeerURLs) > 0 {
+			out[i].Peer = m.PeerURLs[0]
+		}
+		if len(m.ClientURLs) > 0 {
+			out[i].Client = m.ClientURLs[0]
+		}
+	}
+	return out
+}
+
+// RunMember runs a member of etcd and no node until ctx ends.
+func RunMember(ctx context.Context, dir string, m Member, log *slog.Logger) error {
+	s, err := startServer(ctx, Config{Dir: dir, Member: &m, Log: log})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return s.close()
+	case err := <-s.etcd.Err():
+		return errors.Join(failure("etcd", err), s.close())
+	}
+}
+
+// Carry starts a member of etcd beside this node's client, and ends it with the cluster.
+func (c *Cluster) Carry(ctx context.Context, dir string, m Member) error {
+	s, err := startServer(ctx, Config{Dir: dir, Member: &m, Log: c.log})
+	if err != nil {
+		return err
+	}
+	before := c.stop
+	c.stop = sync.OnceValue(func() error { return errors.Join(before(), s.close()) })
+	return nil
+}
+
+// AddMember adds a member that follows without a vote, so that its coming endangers nothing, and returns whom it joins:
+// the value of Member.Join. Adding a member that is there already returns the same. It waits while etcd finds itself
+// too shaken for a newcomer.
+func (c *Cluster) AddMember(ctx context.Context, name, peer string) (map[string]string, error) {
+	for {
+		_, err := c.client.MemberAddAsLearner(ctx, []string{peer})
+		switch {
+		case err == nil, errors.Is(err, rpctypes.ErrPeerURLExist), errors.Is(err, rpctypes.ErrMemberExist):
+			return c.joining(ctx, name, peer)
+		case !errors.Is(err, rpctypes.ErrUnhealthy) || ctx.Err() != nil:
+			return nil, failure("adding member "+name, err)
+		}
+		pause(ctx, resendLast)
+	}
+}
+
+// joining are the members by name. The one that was added has no name until it has started.
+func (c *Cluster) joining(ctx context.Context, name, peer string) (map[string]string, error) {
+	members, err := c.Members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	join := map[string]string{}
+	for _, m := range members {
+		if m.Peer == peer {
+			m.Name = name
+		}
+		join[m.Name] = m.Peer
+	}
+	return join, nil
+}
+
+// Promote gives a member its vote as soon as it has caught up.
+func (c *Cluster) Promote(ctx context.Context, peer string) error {
+	for {
+		members, err := c.Members(ctx)
+		if err != nil {
+			return err
+		}
+		var m *MemberInfo
+		for i := range members {
+			if members[i].Peer == peer {
+				m = &members[i]
+			}
+		}
+		switch {
+		case m == nil:
+			return host.Errorf(host.CodeNodeEtcd, "no member of etcd at %s", peer)
+		case !m.Learner:
+			return nil
+		}
+		_, err = c.client.MemberPromote(ctx, m.id)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, rpctypes.ErrMemberLearnerNotReady) && !errors.Is(err, rpctypes.ErrUnhealthy) {
+			return failure("promoting the member at "+peer, err)
+		}
+		if ctx.Err() != nil {
+			return failure("promoting the member at "+peer, err)
+		}
+		pause(ctx, resendLast)
+	}
+}
+
+// readdress updates the addresses under which this node's member is known: a member that began alone listened nowhere.
+func (c *Cluster) readdress(ctx context.Context, m *Member) error {
+	members, err := c.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for _, have := range members {
+		if len(members) == 1 && have.Peer != m.Peer {
+			_, err = c.client.MemberUpdate(ctx, have.id, []string{m.Peer})
+			return failure("changing the member's address", err)
+		}
+	}
+	return nil
+}
+
+// Tolerance says in words what the mesh survives now.
+func Tolerance(members []MemberInfo) string {
+	voters, learners := 0, 0
+	for _, m := range members {
+		if m.Learner {
+			learners++
+		} else {
+			voters++
+		}
+	}
+	survives := (voters - 1) / 2
+	var s string
+	switch {
+	case voters == 1:
+		s = "one member of etcd: when it is down nothing commits until it is back; reads of what is published go on"
+	case survives == 0:
+		s = fmt.Sprintf("%d members of etcd: none may fail", voters)
+	default:
+		s = fmt.Sprintf("%d members of etcd: %d may fail", voters, survives)
+	}
+	if learners > 0 {
+		s += fmt.Sprintf("; %d more catching up", learners)
+	}
+	return s
+}
