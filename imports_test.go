@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"host/columnar", []string{"abi", "arrow", "host"}, "leaf: the type table in Arrow"},
 	{"host/quality", []string{"abi", "arrow", "host", "host/columnar"}, "leaf: pure judgement of batches"},
 	{"host/policy", []string{"host"}, "pure decisions, no I/O"},
+	{"host/placement", []string{"host"}, "pure: state to moves"},
 	{"host/manifest", []string{"abi", "host"}, "documents, no I/O"},
 	{"host/wasm", nil, "pure bytecode work"},
 	{"host/sandbox", []string{"abi", "arrow", "wazero", "drivers", "host", "host/columnar", "host/failpoint", "host/wasm"}, "the only user of wazero"},
