@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/drivers/arrowtext"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
 )
@@ -169,9 +170,9 @@ func readFixture(ctx context.Context, source drivers.Source, path string, o *hos
 func textRows(batches []arrow.RecordBatch) [][]string {
 	var rows [][]string
 	for _, b := range batches {
-		cells := make([]columnar.Cell, b.NumCols())
+		cells := make([]arrowtext.Cell, b.NumCols())
 		for j, col := range b.Columns() {
-			cells[j] = columnar.CSVCells(col)
+			cells[j] = arrowtext.CSVCells(col)
 		}
 		for i := range int(b.NumRows()) {
 			row := make([]string, len(cells))
@@ -251,7 +252,7 @@ func (f Fixtures) Update(p *host.Product, got map[string][]arrow.RecordBatch) ([
 		rows := textRows(got[o.Name])
 		slices.SortStableFunc(rows, byKey(o))
 		var b bytes.Buffer
-		if err := columnar.NewCSV(&b, schema).Close(); err != nil { // the header
+		if err := arrowtext.NewCSV(&b, schema).Close(); err != nil { // the header
 			return written, err
 		}
 		for _, row := range rows {

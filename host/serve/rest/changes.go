@@ -15,8 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/adp-host/adp/abi"
+	"github.com/adp-host/adp/drivers/arrowtext"
 	"github.com/adp-host/adp/host"
-	"github.com/adp-host/adp/host/columnar"
 )
 
 // A page of changes is kept whole until it is sent, since its end decides the cursor that goes into its headers.
@@ -263,9 +263,9 @@ func (p *page) each(enc encoder) error {
 
 // sendJSONPage wraps the rows: {"changes": […], "next": "…", "more": …, "snapshot": …}.
 func (s *Server) sendJSONPage(c echo.Context, zip bool, p *page, next string) error {
-	tail := fmt.Sprintf("],\n\"next\":%s,\"more\":%t,\"snapshot\":%d}\n", columnar.AppendJSONString(nil, next), p.more, p.latest)
+	tail := fmt.Sprintf("],\n\"next\":%s,\"more\":%t,\"snapshot\":%d}\n", arrowtext.AppendJSONString(nil, next), p.more, p.latest)
 	return s.sendWith(c, zip, func(w io.Writer) error {
-		enc := columnar.NewJSONArray(w, `{"changes":[`, tail)
+		enc := arrowtext.NewJSONArray(w, `{"changes":[`, tail)
 		if err := p.each(enc); err != nil {
 			return err
 		}

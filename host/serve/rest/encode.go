@@ -7,7 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
-	"github.com/adp-host/adp/host/columnar"
+	"github.com/adp-host/adp/drivers/arrowtext"
 )
 
 // encoder writes batches of one schema in one format.
@@ -21,14 +21,14 @@ type encoder interface {
 func newEncoder(f format, w io.Writer, schema *arrow.Schema) (encoder, error) {
 	switch f {
 	case formatCSV:
-		return columnar.NewCSV(w, schema), nil
+		return arrowtext.NewCSV(w, schema), nil
 	case formatNDJSON:
-		return columnar.NewJSONLines(w), nil
+		return arrowtext.NewJSONLines(w), nil
 	case formatArrow:
 		buf := bufio.NewWriterSize(w, 64<<10)
 		return &arrowStream{ipc.NewWriter(buf, ipc.WithSchema(schema)), buf}, nil
 	}
-	return columnar.NewJSONArray(w, "[", "\n]\n"), nil
+	return arrowtext.NewJSONArray(w, "[", "\n]\n"), nil
 }
 
 // arrowStream is the Arrow IPC streaming format.
