@@ -24,12 +24,20 @@ func TestParseAddress(t *testing.T) {
 			t.Errorf("%s: %s ? %s, want %s ? %s", c.in, a, a.Query.Encode(), c.want, c.query)
 		}
 	}
+	for in, want := range map[string]string{ // the representation, and the rest
+		"http://m:1/d/a/b.csv": "csv adp://m:1/a/b", "https://m/d/a/b/c.parquet?limit=1": "parquet adp://m/a/b/c", "https://m/d/a/b/.csv": " adp://m/a/b/.csv",
+		"http://m/d/a/b.1": " adp://m/a/b.1", "http://m/d/a.csv/b": " adp://m/a.csv/b", "adp://./a/b.csv": " adp://./a/b.csv", "a/b.csv": " adp://./a/b.csv",
+	} {
+		if a, err := ParseAddress(in); err != nil || a.Form+" "+a.String() != want {
+			t.Errorf("%s: %q %s, %v, want %s", in, a.Form, a, err, want)
+		}
+	}
 	for _, bad := range []string{
 		"", "strikes", "adp://", "adp://./safety", "adp://./a/b/c/d", "adp:///safety/strikes", "ftp://x/d/a/b",
 		"http://x/a/b", "adp://user@./a/b", "adp://./a/b?%zz", "adp://./a//b", "adp://./%zz/b",
 	} {
-		if _, err := ParseAddress(bad); !errors.Is(err, &Error{Code: CodeAccessUnknown}) {
-			t.Errorf("%q: error %v, want %s", bad, err, CodeAccessUnknown)
+		if _, err := ParseAddress(bad); !errors.Is(err, &Error{Code: CodeAccessAddress}) {
+			t.Errorf("%q: error %v, want %s", bad, err, CodeAccessAddress)
 		}
 	}
 }

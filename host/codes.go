@@ -72,6 +72,7 @@ const (
 	CodeAccessCursor  ErrorCode = "ADP-A005" // a bad or expired cursor
 	CodeAccessRequest ErrorCode = "ADP-A006" // a bad request (host, origin, method, body)
 	CodeAccessExpired ErrorCode = "ADP-A007" // a cursor that was good once: what follows it is no longer kept
+	CodeAccessAddress ErrorCode = "ADP-A008" // not the address of a product
 
 	// D: drivers.
 	CodeDriverUnknown ErrorCode = "ADP-D001" // no such driver
@@ -104,6 +105,8 @@ func ExitCode(err error) int {
 	}
 	code := CodeOf(err)
 	switch code {
+	case CodeAccessFormat, CodeAccessQuery, CodeAccessAddress: // what was asked for means nothing
+		return ExitUsage
 	case CodeRunHeld, CodeTableSchema, CodeTableKey, CodeNodeCycle:
 		return ExitViolated
 	case CodePolicyDenied:

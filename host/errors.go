@@ -30,7 +30,7 @@ func (p Position) String() string {
 // Error is a failure a person is meant to read: what happened, where, and what to do next.
 // Two Errors are the same to errors.Is when their codes are equal.
 type Error struct {
-	Code    ErrorCode `json:"code"`
+	Code    ErrorCode `json:"code,omitempty"` // "" where none is known
 	Message string    `json:"message"`
 	At      Position  `json:"at,omitzero"`
 	Excerpt string    `json:"excerpt,omitempty"` // source lines with a caret
@@ -50,14 +50,16 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 	return e
 }
 
-// Error is one line: position, message, code.
+// Error is one line: position, message, code where there is one.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if p := e.At.String(); p != "" {
 		b.WriteString(p + ": ")
 	}
 	b.WriteString(e.Message)
-	b.WriteString(" [" + string(e.Code) + "]")
+	if e.Code != "" {
+		b.WriteString(" [" + string(e.Code) + "]")
+	}
 	return b.String()
 }
 

@@ -128,7 +128,7 @@ func TestClientErrors(t *testing.T) {
 	_, err := c.Product(ctx, address(t, "safety/none"))
 	is("no product", err, host.CodeAccessUnknown, host.ExitNotFound)
 	_, err = c.Open(ctx, address(t, "safety/risk"), client.Read{Format: "csv"})
-	is("several ports", err, host.CodeAccessQuery, host.ExitFailed)
+	is("several ports", err, host.CodeAccessQuery, host.ExitUsage)
 	if !strings.Contains(err.(*host.Error).Hint, "adp://./safety/risk/by_year") {
 		t.Errorf("hint %q", err.(*host.Error).Hint)
 	}

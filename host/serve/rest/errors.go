@@ -44,6 +44,7 @@ var statuses = map[host.ErrorCode]int{
 	host.CodeRegistryUnknown: http.StatusNotFound,
 	host.CodeAccessFormat:    http.StatusNotAcceptable,
 	host.CodeAccessQuery:     http.StatusBadRequest,
+	host.CodeAccessAddress:   http.StatusBadRequest,
 	host.CodeAccessCursor:    http.StatusBadRequest,
 	host.CodeAccessRequest:   http.StatusBadRequest,
 	host.CodeRegistryFormat:  http.StatusBadRequest,

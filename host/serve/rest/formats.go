@@ -76,6 +76,10 @@ func splitExtension(segment string) (name string, f format) {
 // strangeExtension is the error for a name that is not found and looks like a name with an extension that we do not have.
 func strangeExtension(segment string, notFound error) error {
 	if dot := strings.LastIndexByte(segment, '.'); dot > 0 && host.CodeOf(notFound) == host.CodeAccessUnknown {
+		if _, second := splitExtension(segment); second != "" {
+			return host.Errorf(host.CodeAccessFormat, "%q names a representation before the one that was asked for", segment).
+				WithHint("leave %q out: the representation is named once", segment[dot:])
+		}
 		return host.Errorf(host.CodeAccessFormat, "there is no representation %q", segment[dot:]).WithHint("%s", formatHint)
 	}
 	return notFound

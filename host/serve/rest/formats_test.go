@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/adp-host/adp/host"
@@ -71,6 +72,19 @@ func TestSplitExtension(t *testing.T) {
 		if got := name + " " + string(f); got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestRepresentations: the addresses that people paste and the paths that are served end in the same extensions.
+func TestRepresentations(t *testing.T) {
+	served := []string{}
+	for _, o := range offers {
+		if o.format != formatHTML { // a page, not rows
+			served = append(served, string(o.format))
+		}
+	}
+	if known := slices.Sorted(slices.Values(host.Representations)); !slices.Equal(known, slices.Sorted(slices.Values(served))) {
+		t.Errorf("addresses know %v, %v are served", known, served)
 	}
 }
 

@@ -71,7 +71,7 @@ func golden(t *testing.T, name string, got []byte) {
 // TestStatuses: every code that the issue names has its status, and no code is a surprise.
 func TestStatuses(t *testing.T) {
 	for code, want := range map[host.ErrorCode]int{
-		host.CodeAccessUnknown: 404, host.CodeAccessFormat: 406, host.CodeAccessQuery: 400, host.CodeAccessCursor: 400, host.CodeAccessExpired: 410,
+		host.CodeAccessUnknown: 404, host.CodeAccessFormat: 406, host.CodeAccessQuery: 400, host.CodeAccessAddress: 400, host.CodeAccessCursor: 400, host.CodeAccessExpired: 410,
 		host.CodePolicyDenied: 403, host.CodeRunPaused: 409, host.CodeRunBusy: 409, host.CodeNodeCycle: 409, host.CodeNodeEtcd: 503,
 		host.CodeManifestField: 400, host.CodeModuleRefused: 409, host.CodeGuestTrap: 409, host.CodeTableDamaged: 500, host.CodeTableSnapshot: 404,
 		host.CodeRunStore: 503, "": 500, "ADP-X999": 500,
@@ -255,6 +255,25 @@ func TestRuns(t *testing.T) {
 		if a := get(t, url+q); a.StatusCode != status {
 			t.Errorf("%s: %d", q, a.StatusCode)
 		}
+	}
+}
+
+// TestNegativeLimit: wherever rows or runs are counted, a negative number is a bad query.
+func TestNegativeLimit(t *testing.T) {
+	url := serve(t, newMesh(t).config(t))
+	for _, path := range []string{
+		"/d/safety/strikes", "/d/safety/strikes/strikes.csv", "/d/safety/strikes.parquet", "/d/safety/strikes/changes",
+		"/api/v1/runs", "/api/v1/products/safety/strikes/quarantine",
+	} {
+		a := get(t, url+path+"?limit=-1")
+		if a.StatusCode != 400 || a.Header.Get("Content-Type") != typeProblem || !strings.Contains(string(a.body), string(host.CodeAccessQuery)) {
+			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
+	}
+	// A name with an extension before the extension: the hint does not offer what was given.
+	a := get(t, url+"/d/safety/strikes.csv.csv")
+	if a.StatusCode != 406 || !strings.Contains(string(a.body), `leave \".csv\" out`) {
+		t.Errorf("two extensions: %d %s", a.StatusCode, a.body)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 
 // Read says which rows of a port are wanted and how. The zero value is everything as JSON.
 type Read struct {
-	Format   string // csv, json, ndjson, arrow, parquet; "" json
+	Format   string // one of host.Representations; "" json
 	Limit    int64  // rows; 0: all
 	Columns  []string
 	Snapshot host.Seq
@@ -50,11 +51,7 @@ func dataPath(a host.Address, r Read) string {
 
 func (r Read) query(a host.Address) url.Values {
 	q := url.Values{}
-	for _, name := range []string{"snapshot", "asOf", "columns", "limit"} {
-		if v := a.Query.Get(name); v != "" {
-			q.Set(name, v)
-		}
-	}
+	maps.Copy(q, a.Query) // all of it: what means nothing is for the node to refuse
 	if r.Snapshot > 0 || !r.AsOf.IsZero() {
 		q.Del("snapshot")
 		q.Del("asOf")
