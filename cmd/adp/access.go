@@ -17,8 +17,6 @@ import (
 // outputMayBeFile marks a verb whose -o may also name a file.
 const outputMayBeFile = "adp-output-may-be-file"
 
-var accessFormats = []string{"csv", "parquet", "arrow", "json", "ndjson"}
-
 func (a *app) accessCommand() *cobra.Command {
 	var as, columns string
 	var read client.Read
@@ -27,7 +25,8 @@ func (a *app) accessCommand() *cobra.Command {
 		Short: "Open a product by its URL and read its rows",
 		Example: `  adp access adp://./aviation/airports --as csv --limit 10
   adp access 'adp://./safety/strike-risk?snapshot=3' --as json
-  adp access adp://./safety/strike-risk --as parquet -o risk.parquet`,
+  adp access adp://./safety/strike-risk --as parquet -o risk.parquet
+  adp access http://127.0.0.1:7070/d/safety/strike-risk.ndjson`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: map[string]string{outputMayBeFile: "true"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,37 +34,54 @@ func (a *app) accessCommand() *cobra.Command {
 			if o := a.settings.Output; o != "json" && o != "table" {
 				file, a.settings.Output = o, "table"
 			}
-			switch {
-			case as == "" && a.json():
-				as = "json"
-			case as == "" && slices.Contains(accessFormats, strings.TrimPrefix(filepath.Ext(file), ".")):
-				as = strings.TrimPrefix(filepath.Ext(file), ".")
-			case as == "":
-				as = "csv"
-			case !slices.Contains(accessFormats, as):
-				return &usageError{fmt.Sprintf("--as %s: rows come as %s", as, strings.Join(accessFormats, ", ")), cmd.CommandPath()}
+			where, err := host.ParseAddress(args[0])
+			if err != nil {
+				return err
 			}
-			if read.Limit < 0 {
-				return &usageError{"--limit takes a number of rows", cmd.CommandPath()}
+			if read.Format, err = a.representation(as, where.Form, file); err != nil {
+				return &usageError{err.Error(), cmd.CommandPath()}
 			}
 			if columns != "" {
 				read.Columns = strings.Split(columns, ",")
 			}
-			read.Format = as
-			if (as == "parquet" || as == "arrow") && file == "" && isTerminal(a.out) {
-				return &usageError{as + " is not for terminals; name a file with -o", cmd.CommandPath()}
+			if (read.Format == "parquet" || read.Format == "arrow") && file == "" && isTerminal(a.out) {
+				return &usageError{read.Format + " is not for terminals; name a file with -o", cmd.CommandPath()}
 			}
 			return a.access(cmd, args[0], read, file)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&as, "as", "", "csv (default), parquet, arrow, json or ndjson")
-	f.Int64Var(&read.Limit, "limit", 0, "at most so many rows; 0: all")
+	f.Var(count[int64]{&read.Limit, 0}, "limit", "at most so many rows; 0: all")
 	f.StringVar(&columns, "columns", "", "names of columns, comma separated, in the order wanted")
 	// The global -o is shown again, since it means more here.
 	f.StringVarP(&a.settings.Output, "output", "o", "table", "a file to write to; json is short for --as json [ADP_OUTPUT]")
 	markSetting(f, "output")
 	return cmd
+}
+
+// representation is what rows come as: what --as or -o json say, else the extension of the URL, else that of the file to
+// write, else csv. Two that were asked for and differ are an error.
+func (a *app) representation(as, extension, file string) (string, error) {
+	if as != "" && !slices.Contains(host.Representations, as) {
+		return "", fmt.Errorf("--as %s: rows come as %s", as, strings.Join(host.Representations, ", "))
+	}
+	asked := "--as " + as
+	if as == "" && a.json() && (a.outputGiven || extension == "") {
+		as, asked = "json", "-o json"
+	}
+	ofFile := strings.TrimPrefix(filepath.Ext(file), ".")
+	switch {
+	case as != "" && extension != "" && as != extension:
+		return "", fmt.Errorf("the URL ends in .%s, %s says otherwise: leave one of them out", extension, asked)
+	case as != "":
+		return as, nil
+	case extension != "":
+		return extension, nil
+	case slices.Contains(host.Representations, ofFile):
+		return ofFile, nil
+	}
+	return "csv", nil
 }
 
 // access copies a product's rows to a file or to stdout.

@@ -20,7 +20,8 @@ func (a *app) connect() (*client.Client, error) {
 	local, err := a.localNode()
 	switch {
 	case a.settings.Node != "" && (err != nil || strings.TrimSuffix(a.settings.Node, "/") != local.URL):
-		return client.New(a.settings.Node, os.Getenv("ADP_TOKEN"))
+		c, err := client.New(a.settings.Node, os.Getenv("ADP_TOKEN"))
+		return c, misused(err, "", host.CodeNodeSetup)
 	case err != nil:
 		return nil, err
 	}

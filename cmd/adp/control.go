@@ -82,9 +82,10 @@ func (a *app) controlCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.Int64Var(&to, "to", 0, "rollback: the snapshot to go back to")
+	f.Var(count[int64]{&to, 1}, "to", "rollback: the snapshot to go back to")
 	f.BoolVar(&command.Rebuild, "rebuild", false, "trigger: recompute everything from the beginning of all inputs")
-	f.IntVar(&limit, "limit", 20, "runs, status: at most so many runs or rejected rows")
+	limit = 20
+	f.Var(count[int]{&limit, 1}, "limit", "runs, status: at most so many runs or rejected rows")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/adp-host/adp/host"
@@ -62,6 +63,15 @@ type usageError struct {
 }
 
 func (e *usageError) Error() string { return e.message }
+
+// misused makes an error with one of the codes one of the command line; others pass.
+func misused(err error, command string, codes ...host.ErrorCode) error {
+	var e *host.Error
+	if errors.As(err, &e) && slices.Contains(codes, e.Code) {
+		return &usageError{e.Message + ": " + e.Hint, command}
+	}
+	return err
+}
 
 // exitError is an outcome that was shown already: only its exit code is left to give.
 type exitError struct{ code int }

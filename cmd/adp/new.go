@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/build"
 )
 
@@ -21,7 +22,7 @@ func (a *app) newCommand() *cobra.Command {
 			s.Name = filepath.Base(filepath.Clean(args[0]))
 			files, err := build.Scaffold(args[0], s)
 			if err != nil {
-				return err
+				return misused(err, cmd.CommandPath(), host.CodeManifestType, host.CodeBuildToolchain)
 			}
 			if a.json() {
 				return a.showJSON(map[string]any{"folder": args[0], "files": files})

@@ -14,6 +14,7 @@ import (
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/node"
+	"github.com/adp-host/adp/host/serve/rest/client"
 )
 
 // running is a node of this process with the port that it serves.
@@ -51,6 +52,41 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 // serve answers until ctx ends and closes the node.
 func (r *running) serve(ctx context.Context) error {
 	return errors.Join(r.Serve(ctx, r.listener, version().Version), r.Close())
+}
+
+// serveAnd is serve that calls ready once, when the node answers. It ends when ready fails.
+func (r *running) serveAnd(ctx context.Context, ready func() error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- r.serve(ctx) }()
+	answers := make(chan error, 1)
+	go func() { answers <- r.answers(ctx) }()
+	var err error
+	select {
+	case err := <-ended:
+		return err
+	case err = <-answers:
+	}
+	if err == nil {
+		err = ready()
+	}
+	if ctx.Err() != nil { // an interrupt is how a node ends
+		err = nil
+	}
+	if err != nil {
+		stop()
+	}
+	return errors.Join(err, <-ended)
+}
+
+// answers waits until the node is ready: the port is open already, so the request waits in its queue.
+func (r *running) answers(ctx context.Context) error {
+	c, err := client.New(r.URL(), r.Token())
+	if err != nil {
+		return err
+	}
+	return c.Ready(ctx)
 }
 
 // listen opens a loopback port: nothing listens beyond it as long as there is no identity to tell callers apart.

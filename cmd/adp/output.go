@@ -94,11 +94,16 @@ func (a *app) showError(err error) {
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {
-		a.talk("adp: %s", usage.message)
-		if usage.command == "" {
-			usage.command = "adp"
+		command := usage.command
+		if command == "" {
+			command = "adp"
 		}
-		a.talk("try: %s --help", usage.command)
+		if a.json() {
+			a.showOne(host.Errorf("", "%s", usage.message).WithHint("try: %s --help", command))
+			return
+		}
+		a.talk("adp: %s", usage.message)
+		a.talk("try: %s --help", command)
 		return
 	}
 	for _, e := range split(err) {
@@ -129,11 +134,7 @@ func (a *app) showOne(err error) {
 		a.talk("%s", b)
 		return
 	}
-	where := e.At.String()
-	if where != "" {
-		where += ": "
-	}
-	a.talk("adp: %s%s [%s]", where, e.Message, e.Code)
+	a.talk("adp: %v", e)
 	if e.Excerpt != "" {
 		a.talk("%s", indent(e.Excerpt))
 	}

@@ -13,7 +13,7 @@ type app struct {
 	out, err io.Writer
 	settings settings
 
-	dataGiven bool // on the command line, not only in the environment
+	dataGiven, outputGiven bool // on the command line, not only in the environment
 }
 
 func (a *app) root() *cobra.Command {
@@ -47,8 +47,22 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 contract or policy violated, 4 not allowe
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}
+	a.completion(root)
 	root.SuggestionsMinimumDistance = 2
 	return root
+}
+
+// completion has cobra's own verb refuse what the others refuse.
+func (a *app) completion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return
+	}
+	c.Args, c.RunE = a.unknownCommand, root.RunE
+	for _, shell := range c.Commands() {
+		shell.Args = usageArgs(shell.Args)
+	}
 }
 
 // unknownCommand is what adp says to a verb that it does not have.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/build"
+	"github.com/adp-host/adp/host/manifest"
 	"github.com/adp-host/adp/host/serve/rest/client"
 )
 
@@ -33,25 +36,33 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for input, uri := range sources {
-				found[input] = uri
-			}
+			maps.Copy(found, sources)
 			c, err := a.connect()
 			if err == nil {
 				err = c.Ready(cmd.Context())
 			}
 			switch {
 			case err == nil:
-				return a.runThere(cmd.Context(), c, artifact, found)
+				err = a.runThere(cmd.Context(), c, artifact, found)
 			case errors.Is(err, &host.Error{Code: host.CodeNodeUnreachable}) && a.settings.Node == "":
-				return a.runHere(cmd.Context(), artifact, found)
+				err = a.runHere(cmd.Context(), artifact, found)
 			}
-			return err
+			return below(args[0], err)
 		},
 	}
 	cmd.Flags().StringArrayVar(&given, "source", nil, "INPUT=file:PATH: where a file input lies; may be repeated")
 	a.nodeFlags(cmd)
 	return cmd
+}
+
+// below names the document that a node complains of by its path, where it lies in the folder that was run.
+func below(path string, err error) error {
+	info, e := os.Stat(path)
+	var complaint *host.Error
+	if e == nil && info.IsDir() && errors.As(err, &complaint) && complaint.At.File == manifest.ProductFile {
+		complaint.At.File = filepath.Join(path, complaint.At.File)
+	}
+	return err
 }
 
 // parseSources reads INPUT=URI; file paths are relative to where the person stands.
@@ -62,10 +73,11 @@ func parseSources(given []string) (map[string]string, error) {
 		if !ok || input == "" || uri == "" {
 			return nil, fmt.Errorf("--source %s: write INPUT=file:PATH", g)
 		}
-		if abs, isFile := build.FileURI("", uri); isFile {
-			uri = abs
+		abs, isFile := build.FileURI("", uri)
+		if !isFile {
+			return nil, fmt.Errorf("--source %s: sources are files; write INPUT=file:PATH", g)
 		}
-		out[input] = uri
+		out[input] = abs
 	}
 	return out, nil
 }

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"ready": ready,
 			"grows": grows,
+			"json":  isJSON,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "rust" {
@@ -114,6 +115,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// isJSON FILE says that a file, or stdout, is one JSON document and nothing else.
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: json FILE")
+	}
+	if !json.Valid([]byte(ts.ReadFile(args[0]))) {
+		ts.Fatalf("%s is not one JSON document:\n%s", args[0], ts.ReadFile(args[0]))
 	}
 }
 

@@ -1,8 +1,18 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 )
+
+// upDocument says where a node is that has just come up.
+type upDocument struct {
+	URL       string `json:"url"`
+	PID       int    `json:"pid"`
+	Data      string `json:"data"`
+	TokenFile string `json:"token_file"`
+}
 
 func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -11,19 +21,20 @@ func (a *app) upCommand() *cobra.Command {
 		Long: `Run this machine's node until it is interrupted.
 
 Everything it keeps lies in the data folder. It serves on loopback only; the token in the data folder, which only its
-owner can read, is what adp shows it. Settings may also lie in adp.yaml in the data folder.`,
+owner can read, is what adp shows it. Settings may also lie in adp.yaml in the data folder. With -o json one object is
+written when the node answers: url, pid, data, token_file.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			n, err := a.start(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
-			a.talk("node %s of mesh %s at %s, data in %s", a.settings.Name, a.settings.Mesh, n.URL(), n.Data())
-			if a.json() {
-				if err := a.showJSON(map[string]string{"url": n.URL(), "data": n.Data(), "token_file": a.tokenFile()}); err != nil {
-					return err
+			return n.serveAnd(cmd.Context(), func() error {
+				a.talk("node %s of mesh %s at %s, data in %s", a.settings.Name, a.settings.Mesh, n.URL(), n.Data())
+				if !a.json() {
+					return nil
 				}
-			}
-			return n.serve(cmd.Context())
+				return a.showJSON(upDocument{n.URL(), os.Getpid(), n.Data(), a.tokenFile()})
+			})
 		},
 	}
 	a.nodeFlags(cmd)

@@ -50,7 +50,10 @@ func (c *Config) Validate() error {
 	if c.Mesh == "" {
 		c.Mesh = "local"
 	}
-	if c.Slots <= 0 {
+	if c.Slots < 0 {
+		return host.Errorf(host.CodeNodeSetup, "%d run slots", c.Slots).WithHint("0 takes as many as there are cores")
+	}
+	if c.Slots == 0 {
 		c.Slots = runtime.GOMAXPROCS(0)
 	}
 	if c.Log == nil {
