@@ -3,111 +3,70 @@ package build
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/google/uuid"
-	"go.yaml.in/yaml/v3"
 
+	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
 	"github.com/adp-host/adp/host/manifest"
 )
 
-// declared is the little of product.yaml that says which file inputs name a contract.
-type declared struct {
-	InputPorts []struct {
-		Name   string   `yaml:"name"`
-		Custom []custom `yaml:"customProperties"`
-	} `yaml:"inputPorts"`
-	Custom []custom `yaml:"customProperties"`
-}
-
-type custom struct {
-	Property string    `yaml:"property"`
-	Value    yaml.Node `yaml:"value"`
-}
-
-// inputSettings is an entry of adp.inputs.
-type inputSettings struct {
-	From     string            `yaml:"from"`
-	Contract string            `yaml:"contract"`
-	Options  map[string]string `yaml:"options"`
-}
-
-// draft writes the contracts that file inputs name and that are not there, from what the files hold. Anything odd about
-// the document is left to those who check it.
-func (b *Builder) draft(ctx context.Context, dir string) error {
+// draft gives file inputs of whose contract the product says nothing one that is made from what the files hold, and
+// returns what there is to tell. A path that is written or a contractId says that there is a contract: then one that is
+// missing is an error, since a draft in its place would know neither its meaning nor its rules. Nothing is written yet.
+func (b *Builder) draft(ctx context.Context, dir string, bundle *manifest.Bundle) (told []string, err error) {
 	if b.Infer == nil {
-		return nil
+		return nil, nil
 	}
-	src, err := os.ReadFile(filepath.Join(dir, manifest.ProductFile))
-	if err != nil {
-		return nil
+	for _, u := range bundle.Undrafted() {
+		path := filepath.Join(dir, filepath.FromSlash(u.Path))
+		if _, err := os.Lstat(path); err == nil {
+			continue // somebody's contract, of which the product says nothing: Compile asks for the word
+		}
+		uri, _ := FileURI(dir, u.From)
+		text, err := b.draftContract(ctx, u, uri)
+		if err != nil {
+			return nil, undrafted(bundle, u, err)
+		}
+		if err := bundle.SetDraft(u, text); err != nil {
+			return nil, bundle.AtInput(host.Errorf(host.CodeManifestContract, "the contract drafted for input %s has no place: %w", u.Input, err), u.Input)
+		}
+		told = append(told, "drafted "+path+" from "+uri+": read it, it is yours now")
 	}
-	var doc declared
-	if yaml.Unmarshal(src, &doc) != nil {
-		return nil
-	}
-	inputs := doc.inputs()
-	for _, p := range doc.InputPorts {
-		in, ok := inputs[p.Name]
-		uri, isFile := FileURI(dir, in.From)
-		path := in.Contract
-		for _, c := range p.Custom {
-			if c.Property == "contract" {
-				path = c.Value.Value
-			}
-		}
-		if !ok || !isFile || !filepath.IsLocal(path) {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(dir, path)); !errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err := b.draftInput(ctx, p.Name, uri, in.Options, filepath.Join(dir, path)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return told, nil
 }
 
-func (d *declared) inputs() map[string]inputSettings {
-	for _, c := range d.Custom {
-		var block struct {
-			Inputs map[string]inputSettings `yaml:"inputs"`
-		}
-		if c.Property == "adp" && c.Value.Decode(&block) == nil {
-			return block.Inputs
-		}
-	}
-	return nil
-}
-
-func (b *Builder) draftInput(ctx context.Context, name, uri string, options map[string]string, path string) error {
-	s, err := b.Infer(ctx, uri, options)
+func (b *Builder) draftContract(ctx context.Context, u manifest.Undrafted, uri string) ([]byte, error) {
+	s, err := b.Infer(ctx, uri, u.Options)
 	if err != nil {
-		return fmt.Errorf("drafting the contract of input %s: %w", name, err)
+		return nil, err
 	}
 	schema, err := columnar.HostSchema(s)
 	if err != nil {
-		return fmt.Errorf("drafting the contract of input %s: %w", name, err)
+		return nil, err
 	}
-	text, err := manifest.DraftContract(name, uuid.NewString(), "Drafted from the data; say here what the rows mean", schema)
-	if err != nil {
-		return err
+	return manifest.DraftContract(u.Input, uuid.NewString(), "Drafted from the data; say here what the rows mean", schema)
+}
+
+// undrafted says of which input there is no draft, and what to do.
+func undrafted(bundle *manifest.Bundle, u manifest.Undrafted, err error) error {
+	code := host.CodeOf(err)
+	switch {
+	case errors.Is(err, drivers.ErrFormat), errors.Is(err, drivers.ErrRequest):
+		code = host.CodeDriverFormat
+	case code == "":
+		code = host.CodeDriverOpen
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return host.Errorf(host.CodeBuildCompile, "%w", err)
+	e := host.Errorf(code, "no contract can be drafted for input %s: %w", u.Input, err).WithHint("write one, and name its path in the port's customProperties: {property: contract, value: %s}", u.Path)
+	var d *drivers.Error
+	if errors.As(err, &d) && d.Hint != "" {
+		e.Hint = d.Hint
 	}
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		return host.Errorf(host.CodeBuildCompile, "%w", err)
-	}
-	b.talk("drafted %s from %s: read it, it is yours now", path, uri)
-	return nil
+	return bundle.AtInput(e, u.Input)
 }
 
 // FileURI makes the place that a file input names absolute; it is relative to the product's folder. ok is false for

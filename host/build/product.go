@@ -42,10 +42,11 @@ func (b *Builder) Product(ctx context.Context, dir string, resolve Resolver) (re
 
 // Documents checks, completes and compiles the documents of a product's folder without building its code.
 func (b *Builder) Documents(ctx context.Context, dir string, resolve Resolver) (*manifest.Bundle, *host.Product, error) {
-	if err := b.draft(ctx, dir); err != nil {
-		return nil, nil, err
-	}
 	bundle, err := manifest.LoadProduct(os.DirFS(dir))
+	if err != nil {
+		return nil, nil, within(dir, err)
+	}
+	drafted, err := b.draft(ctx, dir, bundle)
 	if err != nil {
 		return nil, nil, within(dir, err)
 	}
@@ -84,7 +85,13 @@ func (b *Builder) Documents(ctx context.Context, dir string, resolve Resolver) (
 	if err := bundle.SetLock(lock); err != nil {
 		return nil, nil, err
 	}
-	return bundle, p, writeBack(dir, bundle, changed)
+	if err := writeBack(dir, bundle, changed || len(drafted) > 0); err != nil {
+		return nil, nil, err
+	}
+	for _, line := range drafted {
+		b.talk("%s", line)
+	}
+	return bundle, p, nil
 }
 
 // writeBack writes the documents that the build completed, and the lock, where they differ from what is there.
@@ -98,7 +105,11 @@ func writeBack(dir string, bundle *manifest.Bundle, changed bool) error {
 		if old, err := os.ReadFile(path); err == nil && string(old) == string(b) {
 			continue
 		}
-		if err := os.WriteFile(path, b, 0o644); err != nil {
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.WriteFile(path, b, 0o644)
+		}
+		if err != nil {
 			return host.Errorf(host.CodeBuildCompile, "cannot complete %s: %w", path, err)
 		}
 	}
@@ -167,13 +178,17 @@ func readTree(dir, sub string) (map[string][]byte, error) {
 // within names files of a product by their path from where the person stands.
 func within(dir string, err error) error {
 	var all manifest.Problems
-	if errors.As(err, &all) {
-		for _, e := range all {
-			if e.At.File != "" {
-				e.At.File = filepath.Join(dir, e.At.File)
-			}
+	var one *host.Error
+	switch {
+	case errors.As(err, &all):
+		err = all
+	case errors.As(err, &one):
+		all = manifest.Problems{one}
+	}
+	for _, e := range all {
+		if e.At.File != "" {
+			e.At.File = filepath.Join(dir, e.At.File)
 		}
-		return all
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -115,19 +116,37 @@ func TestRustErrors(t *testing.T) {
 	}
 }
 
-// TestDraft: a file input whose contract is not written yet gets one from its data, once.
+// TestDraft: a file input of whose contract nothing is said gets one from its data, once, and the product names it.
 func TestDraft(t *testing.T) {
 	dir := newProduct(t, "hello", "go")
-	contract := filepath.Join(dir, "contracts", "people.yaml")
+	doc, contract := filepath.Join(dir, "product.yaml"), filepath.Join(dir, "contracts", "people.yaml")
+	named := readText(t, doc)
+	id := regexp.MustCompile(`  contractId: .*\n`).FindString(named)
+	path := "  customProperties:\n  - property: contract\n    value: contracts/people.yaml\n"
+	unnamed := strings.Replace(strings.Replace(named, id, "", 1), path, "", 1)
+	writeText(t, doc, unnamed)
 	if err := os.Remove(contract); err != nil {
 		t.Fatal(err)
 	}
 	b := builder(t)
 	asked := ""
-	b.Infer = func(_ context.Context, uri string, _ map[string]string) (*arrow.Schema, error) {
+	people := func(_ context.Context, uri string, _ map[string]string) (*arrow.Schema, error) {
 		asked += uri
 		return arrow.NewSchema([]arrow.Field{{Name: "name", Type: arrow.BinaryTypes.String}, {Name: "town", Type: arrow.BinaryTypes.String, Nullable: true}}, nil), nil
 	}
+	broken := errors.New("no such data")
+	b.Infer = func(context.Context, string, map[string]string) (*arrow.Schema, error) { return nil, broken }
+	if _, _, err := b.Documents(t.Context(), dir, nil); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), doc+":") {
+		t.Errorf("data that cannot be read: %v", err)
+	}
+	b.Infer = nil
+	if _, _, err := b.Documents(t.Context(), dir, nil); host.CodeOf(err) != host.CodeManifestContract {
+		t.Errorf("without anybody to infer: %v", err)
+	}
+	if readText(t, doc) != unnamed {
+		t.Errorf("a build that failed wrote:\n%s", readText(t, doc))
+	}
+	b.Infer = people
 	_, p, err := b.Documents(t.Context(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -135,20 +154,47 @@ func TestDraft(t *testing.T) {
 	if asked != "file:"+filepath.Join(dir, "data") || len(p.Inputs[0].Schema.Fields) != 2 || !p.Inputs[0].Schema.Fields[0].Required {
 		t.Errorf("asked %s, %+v", asked, p.Inputs[0].Schema)
 	}
+	if text := readText(t, doc); !strings.Contains(text, `people: {contract: contracts/people.yaml, from: "file:data"`) || !strings.Contains(text, p.Inputs[0].ContractID) {
+		t.Errorf("the product says\n%s", text)
+	}
 	if _, _, err := b.Documents(t.Context(), dir, nil); err != nil || asked != "file:"+filepath.Join(dir, "data") {
 		t.Errorf("asked again: %s, %v", asked, err)
 	}
-	broken := errors.New("no such data")
+	// One that is there and that the product does not name is not written over.
+	writeText(t, doc, unnamed)
+	if _, _, err := b.Documents(t.Context(), dir, nil); host.CodeOf(err) != host.CodeManifestContract {
+		t.Errorf("somebody's contract: %v", err)
+	}
+	// A contract that is named, by path or by id, is not drafted.
 	if err := os.Remove(contract); err != nil {
 		t.Fatal(err)
 	}
-	b.Infer = func(context.Context, string, map[string]string) (*arrow.Schema, error) { return nil, broken }
-	if _, _, err := b.Documents(t.Context(), dir, nil); !errors.Is(err, broken) {
-		t.Errorf("%v", err)
+	for what, text := range map[string]string{"path and id": named, "path": strings.Replace(named, id, "", 1), "id": strings.Replace(named, path, "", 1)} {
+		writeText(t, doc, text)
+		_, _, err := b.Documents(t.Context(), dir, nil)
+		var e *host.Error
+		if !errors.As(err, &e) || e.Code != host.CodeManifestContract || e.At.File != doc || e.At.Line == 0 || !strings.Contains(e.Hint, "adp build drafts one") {
+			t.Errorf("%s: %+v", what, err)
+		}
+		if _, err := os.Stat(contract); err == nil {
+			t.Fatalf("%s: drafted all the same", what)
+		}
 	}
-	b.Infer = nil
-	if _, _, err := b.Documents(t.Context(), dir, nil); host.CodeOf(err) != host.CodeManifestContract {
-		t.Errorf("without anybody to infer: %v", err)
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func writeText(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

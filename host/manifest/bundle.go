@@ -92,7 +92,7 @@ func (b *Bundle) readContracts(fsys fs.FS) Problems {
 		err := b.read(fsys, n.Value)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid):
-			s.add(at(n), host.CodeManifestContract, "paths are relative to "+ProductFile+" and stay below it", "there is no contract %s", n.Value)
+			s.add(at(n), host.CodeManifestContract, "paths are relative to "+ProductFile+" and stay below it"+b.orDraft(n), "there is no contract %s", n.Value)
 		case err != nil && asProblems(err)[0].At.File == "":
 			s.add(at(n), host.CodeManifestContract, "", "the contract %s cannot be read: %v", n.Value, err)
 		default:
@@ -100,6 +100,17 @@ func (b *Bundle) readContracts(fsys fs.FS) Problems {
 		}
 	}
 	return append(asProblems(s.err()), all...)
+}
+
+// orDraft is what else a person can do about the path of a contract that is not there.
+func (b *Bundle) orDraft(path *yaml.Node) string {
+	for _, p := range items(b.Product.root, "inputPorts") {
+		s := b.inputSettings(text(p, "name"))
+		if (custom(p, contractProp) == path || value(s, "contract") == path) && strings.HasPrefix(text(s, "from"), "file:") {
+			return "; for an input that names neither a contract nor a contractId, adp build drafts one from the data"
+		}
+	}
+	return ""
 }
 
 // contractPaths are the paths of contracts as the product names them.

@@ -10,6 +10,46 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
+// Undrafted is an input that reads a file and of whose contract the product says nothing: neither a path nor an id.
+type Undrafted struct {
+	Input   string
+	From    string            // file:PATH
+	Options map[string]string // of the driver
+	Path    string            // where a draft belongs
+}
+
+// Undrafted lists such inputs.
+func (b *Bundle) Undrafted() []Undrafted {
+	var out []Undrafted
+	for _, p := range items(b.Product.root, "inputPorts") {
+		name := text(p, "name")
+		s := b.inputSettings(name)
+		from := text(s, "from")
+		if !isName(name) || !strings.HasPrefix(from, "file:") || from == "file:" || b.inputContract(p) != "" || text(p, "contractId") != "" {
+			continue
+		}
+		out = append(out, Undrafted{name, from, settings(s, "options"), "contracts/" + name + ".yaml"})
+	}
+	return out
+}
+
+// SetDraft takes a contract into the bundle and names its path in the settings of the input.
+func (b *Bundle) SetDraft(u Undrafted, contract []byte) error {
+	d, err := Parse(u.Path, contract)
+	if err != nil {
+		return err
+	}
+	if err := checkContract(d); err != nil {
+		return err
+	}
+	if err := b.Product.insert(b.inputSettings(u.Input), "from", "contract", u.Path); err != nil {
+		return err
+	}
+	b.block = custom(b.Product.root, blockProp) // an edit makes a new tree
+	b.contracts[u.Path] = d
+	return nil
+}
+
 // DraftContract writes an ODCS 3.1.0 contract for columns that are known from data: a start, to be read by a person. It
 // is one that this package reads back to the same columns.
 func DraftContract(name, id, purpose string, s host.Schema) ([]byte, error) {

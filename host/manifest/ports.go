@@ -94,8 +94,14 @@ func (c *compiler) inputContract(in *host.Input, port, settings *yaml.Node) {
 	if name == "" {
 		u, ok := parseUpstream(in.Name, in.From)
 		switch {
+		case !ok && strings.HasPrefix(in.From, "file:") && c.partial && in.ContractID == "":
+			return
 		case !ok && strings.HasPrefix(in.From, "file:"):
-			c.add(at(value(port, "name")), host.CodeManifestContract, "add customProperties: [{property: contract, value: contracts/"+in.Name+".yaml}] to the port; adp build drafts the file from the data",
+			hint := "add customProperties: [{property: contract, value: contracts/" + in.Name + ".yaml}] to the port"
+			if in.ContractID != "" {
+				hint += "; without contractId adp build drafts one from the data"
+			}
+			c.add(at(value(port, "name")), host.CodeManifestContract, hint,
 				"input %q has no contract, so its columns are not known", in.Name)
 			return
 		case !ok || u.Domain == c.b.ID("").Domain && u.Product == c.b.ID("").Name:

@@ -17,7 +17,7 @@ type compiler struct {
 	*sink // of the product's document
 	b     *Bundle
 	all   Problems // of contracts
-	// partial says that upstream contracts may be missing: the caller has not had a chance to set them yet.
+	// partial says that upstream contracts and drafts may be missing: the caller has not had a chance to set them yet.
 	partial bool
 }
 
