@@ -1,5 +1,5 @@
 // Package file reaches local files: Store keeps immutable files under one folder, Driver reads folders and single
-// files of CSV, NDJSON and Parquet as Arrow record batches.
+// files of CSV, NDJSON and Parquet as Arrow record batches, and writes the effects of products as such files.
 //
 // # Sources
 //
@@ -29,4 +29,9 @@
 //
 // Parquet columns become the wanted type where that keeps the value: integers and floats of other widths, decimals of
 // other scales, other units of time, texts that parse. A value that does not fit rejects its row.
+//
+// # Targets
+//
+// A target is file: and the absolute path of a folder. Each effect is one file in it, complete when it appears, named
+// by product, commit and ordinal, so that names sort as effects were written. RATIONALE.md says what a folder can promise.
 package file

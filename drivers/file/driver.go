@@ -26,7 +26,7 @@ type Config struct {
 	Allocator memory.Allocator
 }
 
-// Driver reads folders and single files. It is safe for concurrent use.
+// Driver reads folders and single files, and writes effects to folders. It is safe for concurrent use.
 type Driver struct {
 	cfg    Config
 	ledger *ledger
@@ -34,6 +34,7 @@ type Driver struct {
 	notify *notifier
 
 	damaged damagedFiles
+	fail    func(op, name string) error // a test has one call of Deliver to the system fail; nil: none does
 
 	mu       sync.Mutex
 	watchers map[string]map[*watcher]struct{} // by path
@@ -68,4 +69,5 @@ var (
 	_ drivers.Prober   = (*Driver)(nil)
 	_ drivers.Watcher  = (*Driver)(nil)
 	_ drivers.Inferrer = (*Driver)(nil)
+	_ drivers.Sink     = (*Driver)(nil)
 )

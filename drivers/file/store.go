@@ -51,7 +51,7 @@ func NewStore(root string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := makeDurable(abs); err != nil {
+	if err := makeDurable(abs, storeDirMode); err != nil {
 		return nil, err
 	}
 	r, err := os.OpenRoot(abs)
@@ -62,17 +62,17 @@ func NewStore(root string) (*Store, error) {
 }
 
 // makeDurable makes a folder and those above it that are missing, each entry durable.
-func makeDurable(dir string) error {
+func makeDurable(dir string, mode fs.FileMode) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	parent := filepath.Dir(dir)
-	if err := makeDurable(parent); err != nil {
+	if err := makeDurable(parent, mode); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, storeDirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	d, err := os.Open(parent)
