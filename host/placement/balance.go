@@ -42,7 +42,7 @@ func (p *planner) beginRound() *round {
 	}
 	r := &round{to: make([]bool, len(p.nodes)), on: make([][]int32, len(p.nodes))}
 	for i := range p.items {
-		if at := p.items[i].at; at != nowhere && closed(&p.nodes[at]) == "" {
+		if at := p.items[i].at; at != nowhere {
 			r.on[at] = append(r.on[at], int32(i))
 		}
 	}
@@ -144,9 +144,9 @@ func (p *planner) taker(r *round, it *item, h int) int {
 }
 
 func (p *planner) relieve(it *item, h, l int) {
-	if it.cause == "" && it.place() != "" {
+	if it.cause == "" && it.Wish != "" {
 		it.cause = fmt.Sprintf("balance: node %s carries %.4g a slot, node %s %.4g",
-			p.nodes[h].name(), p.perSlot(h), p.nodes[l].name(), p.perSlot(l))
+			p.nodes[h].ID, p.perSlot(h), p.nodes[l].ID, p.perSlot(l))
 	}
 	p.put(it, l)
 }

@@ -62,7 +62,7 @@ func skewed(nodes, products int) State {
 	r := rand.New(rand.NewPCG(1, 1))
 	s := freeState(nodes, products, func(int) int64 { return 1 + r.Int64N(1000) })
 	for i := range s.Products {
-		s.Products[i].Owner = s.Nodes[0].ID
+		s.Products[i].Owner, s.Products[i].Wish = s.Nodes[0].ID, s.Nodes[0].ID
 		if i%2 == 0 {
 			s.Products[i].Need.Node = s.Nodes[0].ID
 		}
@@ -89,8 +89,8 @@ func TestPlanAtSize(t *testing.T) {
 // oraclePlacedLarge is oraclePlaced without what is quadratic in it.
 func oraclePlacedLarge(s State) error {
 	for _, p := range s.Products {
-		if n := node(s, p.at()); n == nil || !oracleSuits(p, *n) {
-			return fmt.Errorf("%s is on %q", p.ID, p.at())
+		if n := node(s, p.Wish); n == nil || !oracleSuits(p, *n) {
+			return fmt.Errorf("%s is on %q", p.ID, p.Wish)
 		}
 	}
 	return oracleLimits(s)

@@ -12,7 +12,7 @@ import (
 type Explanation struct {
 	Product host.ProductID `json:"product"`
 	Owner   string         `json:"owner,omitempty"` // id of the node that owns it
-	Next    string         `json:"next,omitempty"`  // id of the node that it is on its way to
+	Wish    string         `json:"wish,omitempty"`  // id of the node where it is wanted
 	Summary string         `json:"summary"`         // one line
 	Nodes   []NodeVerdict  `json:"nodes"`           // by id
 }
@@ -21,7 +21,6 @@ type Explanation struct {
 // whether it would be taken again.
 type NodeVerdict struct {
 	Node string `json:"node"` // id
-	Name string `json:"name"`
 	Here bool   `json:"here"` // the product is there or on its way there
 	Verdict
 	Load  Load    `json:"load"`  // of the node now, the product counted where it is
@@ -41,7 +40,7 @@ type Explainer struct {
 
 // NewExplainer counts what is where.
 func NewExplainer(s State) *Explainer {
-	e := &Explainer{nodes: slices.Clone(s.Nodes), products: make(map[host.ProductID]*Product, len(s.Products)), quotas: s.Quotas, tally: s.Placed()}
+	e := &Explainer{nodes: slices.Clone(s.Nodes), products: make(map[host.ProductID]*Product, len(s.Products)), quotas: s.Quotas, tally: s.Wished()}
 	slices.SortStableFunc(e.nodes, func(a, b Node) int { return strings.Compare(a.ID, b.ID) })
 	for i := range s.Products {
 		e.products[s.Products[i].ID] = &s.Products[i]
@@ -55,13 +54,13 @@ func (e *Explainer) Explain(id host.ProductID) (Explanation, bool) {
 	if !ok {
 		return Explanation{}, false
 	}
-	x := Explanation{Product: id, Owner: p.Owner, Next: p.Next, Nodes: make([]NodeVerdict, len(e.nodes))}
+	x := Explanation{Product: id, Owner: p.Owner, Wish: p.Wish, Nodes: make([]NodeVerdict, len(e.nodes))}
 	for i := range e.nodes {
 		n := &e.nodes[i]
 		load := e.tally.Node(n.ID)
-		x.Nodes[i] = NodeVerdict{Node: n.ID, Name: n.name(), Here: n.ID == p.place(), Load: load,
+		x.Nodes[i] = NodeVerdict{Node: n.ID, Here: n.ID == p.Wish, Load: load,
 			Share:   float64(load.Weight) / float64(n.slots()),
-			Verdict: Fits(*p, *n, e.quotas[id.Tenant], e.tally.Usage(*p, n.ID, p.place()))}
+			Verdict: Fits(*p, *n, e.quotas[id.Tenant], e.tally.Usage(*p, n.ID, p.Wish))}
 	}
 	x.Summary = x.summary(p)
 	return x, true
@@ -84,17 +83,18 @@ func (x *Explanation) summary(p *Product) string {
 	switch {
 	case p.Retired:
 		return "it is retired: it runs nowhere"
-	case p.place() == "" && fit > 0:
+	case p.Wish == "" && fit > 0:
 		return fmt.Sprintf("runs nowhere yet: %d of %d nodes fit", fit, len(x.Nodes))
-	case p.place() == "":
+	case p.Wish == "":
 		return "runs nowhere: " + nowhereFits(verdicts)
-	case here < 0:
-		return "node " + p.place() + " is not known any more"
 	}
-	v := &x.Nodes[here]
-	text := "on node " + v.Name
+	text := "on node " + p.Wish
 	if p.arriving() {
-		text = "on its way to node " + v.Name
+		text = "on its way to node " + p.Wish
+	}
+	v := NodeVerdict{Verdict: Verdict{Obstacle: NodeDead, Reason: "node " + p.Wish + " is not alive"}}
+	if here >= 0 {
+		v = x.Nodes[here]
 	}
 	switch {
 	case v.OK() && fit == 1:

@@ -76,7 +76,7 @@ func closed(n *Node) Obstacle {
 // unsuited says what of a product's need a node is not, whatever runs there. It looks at Node, Labels and Features
 // only: Plan asks once for all products that have those in common.
 func unsuited(need *Need, n *Node) Obstacle {
-	if need.Node != "" && need.Node != n.ID && need.Node != n.Name {
+	if need.Node != "" && need.Node != n.ID {
 		return OtherNode
 	}
 	for key, want := range need.Labels {
@@ -116,7 +116,7 @@ func full(need *Need, l Load, n *Node, q *Quota, u *Usage) Obstacle {
 
 // words says an obstacle as a person would.
 func words(o Obstacle, p *Product, n *Node, q *Quota, u *Usage) string {
-	name, tenant, l := n.name(), p.ID.Tenant, p.load()
+	name, tenant, l := n.ID, p.ID.Tenant, p.load()
 	switch o {
 	case Retired:
 		return "it is retired"

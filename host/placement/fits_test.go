@@ -10,7 +10,7 @@ import (
 // TestFitsWords holds each obstacle and its words, and that one less of it would fit.
 func TestFitsWords(t *testing.T) {
 	id := host.ProductID{Tenant: "acme", Domain: "d", Name: "p"}
-	alive := Node{ID: "n1", Name: "edge-1", Alive: true}
+	alive := Node{ID: "edge-1", Alive: true}
 	with := func(change func(*Node)) Node {
 		n := alive
 		change(&n)
@@ -31,7 +31,6 @@ func TestFitsWords(t *testing.T) {
 		{want: NodeDraining, reason: "node edge-1 is draining", n: with(func(n *Node) { n.Draining, n.Cordoned = true, true })},
 		{want: NodeCordoned, reason: "node edge-1 is cordoned", n: with(func(n *Node) { n.Cordoned = true })},
 		{want: OtherNode, reason: "it runs on node n2 only, this is edge-1", p: Product{Need: Need{Node: "n2"}}, n: alive},
-		{want: "", reason: "fits", p: Product{Need: Need{Node: "n1"}}, n: alive},
 		{want: "", reason: "fits", p: Product{Need: Need{Node: "edge-1"}}, n: alive},
 		{want: LabelMissing, reason: "node edge-1 lacks label region=eu", p: Product{Need: Need{Labels: map[string]string{"region": "eu"}}}, n: alive},
 		{want: LabelMissing, reason: "node edge-1 has label region=us instead of eu", p: Product{Need: Need{Labels: map[string]string{"region": "eu"}}},
@@ -66,15 +65,15 @@ func TestFitsWords(t *testing.T) {
 func TestTally(t *testing.T) {
 	s := freeState(2, 3, one)
 	for i := range s.Products {
-		s.Products[i].Owner, s.Products[i].Need.Memory = "n000", 5
+		s.Products[i].Owner, s.Products[i].Wish, s.Products[i].Need.Memory = "n000", "n000", 5
 	}
-	s.Products[2].Next, s.Products[2].Leaving = "n001", true
-	owned, placed := s.Owned(), s.Placed()
+	s.Products[2].Wish = "n001"
+	owned, wished := s.Owned(), s.Wished()
 	if got := owned.Node("n000"); got != (Load{Products: 3, Memory: 15, Weight: 3}) {
 		t.Errorf("owned: %+v", got)
 	}
-	if got := placed.Node("n001"); got != (Load{Products: 1, Memory: 5, Weight: 1}) {
-		t.Errorf("placed: %+v", got)
+	if got := wished.Node("n001"); got != (Load{Products: 1, Memory: 5, Weight: 1}) {
+		t.Errorf("wished: %+v", got)
 	}
 	if got := owned.Tenant("local"); got.Products != 3 {
 		t.Errorf("tenant: %+v", got)
@@ -97,19 +96,19 @@ func TestExplain(t *testing.T) {
 	eu := Need{Labels: map[string]string{"region": "eu"}}
 	s := State{
 		Nodes: []Node{
-			{ID: "n2", Name: "b", Alive: true, Cordoned: true, Labels: map[string]string{"region": "eu"}},
-			{ID: "n1", Name: "a", Alive: true, Capacity: Capacity{Slots: 2}},
-			{ID: "n3", Name: "c"},
+			{ID: "b", Alive: true, Cordoned: true, Labels: map[string]string{"region": "eu"}},
+			{ID: "a", Alive: true, Capacity: Capacity{Slots: 2}},
+			{ID: "c"},
 		},
 		Products: []Product{
-			{ID: id("here"), Owner: "n1"},
-			{ID: id("arriving"), Owner: "n2", Next: "n1", Leaving: true},
+			{ID: id("here"), Owner: "a", Wish: "a"},
+			{ID: id("arriving"), Owner: "b", Wish: "a"},
 			{ID: id("nowhere"), Need: eu},
-			{ID: id("kept"), Need: eu, Owner: "n2"},
+			{ID: id("kept"), Need: eu, Owner: "b", Wish: "b"},
 			{ID: id("new")},
-			{ID: id("old"), Retired: true, Owner: "n1"},
-			{ID: id("lost"), Owner: "n9"},
-			{ID: id("waits"), Owner: "n3", Need: Need{Node: "c"}},
+			{ID: id("old"), Retired: true, Owner: "a", Wish: "a"},
+			{ID: id("lost"), Owner: "z", Wish: "z"},
+			{ID: id("waits"), Owner: "c", Wish: "c", Need: Need{Node: "c"}},
 		},
 	}
 	for name, want := range map[string]string{
@@ -119,14 +118,14 @@ func TestExplain(t *testing.T) {
 		"kept":     "on node b, though node b is cordoned: none of 3 nodes fits (2 × label-missing, 1 × node-cordoned)",
 		"new":      "runs nowhere yet: 1 of 3 nodes fit",
 		"old":      "it is retired: it runs nowhere",
-		"lost":     "node n9 is not known any more",
+		"lost":     "on node z, though node z is not alive; 1 other nodes fit",
 		"waits":    "on node c, though node c is not alive: none of 3 nodes fits (2 × other-node, 1 × node-dead)",
 	} {
 		x, ok := Explain(s, id(name))
 		if !ok || x.Summary != want {
 			t.Errorf("%s: %q, want %q", name, x.Summary, want)
 		}
-		if len(x.Nodes) != 3 || x.Nodes[0].Name != "a" || x.Nodes[1].Name != "b" || x.Nodes[2].Name != "c" {
+		if len(x.Nodes) != 3 || x.Nodes[0].Node != "a" || x.Nodes[1].Node != "b" || x.Nodes[2].Node != "c" {
 			t.Errorf("%s: nodes %+v", name, x.Nodes)
 		}
 	}
@@ -161,13 +160,13 @@ func TestExplainAgreesWithPlan(t *testing.T) {
 // TestReasons: the words of moves.
 func TestReasons(t *testing.T) {
 	p := func(name, owner string) Product {
-		return Product{ID: host.ProductID{Tenant: "t", Domain: "d", Name: name}, Owner: owner}
+		return Product{ID: host.ProductID{Tenant: "t", Domain: "d", Name: name}, Owner: owner, Wish: owner}
 	}
 	up := func(id string) Node { return Node{ID: id, Alive: true} }
 	pinned := p("pinned", "n1")
 	pinned.Need.Node = "n7"
 	recalled := p("recalled", "n1")
-	recalled.Next, recalled.Leaving = "n2", true
+	recalled.Wish = "n2"
 	retired := p("retired", "n1")
 	retired.Retired = true
 	drained, cordoned := up("n1"), up("n2")
@@ -183,7 +182,6 @@ func TestReasons(t *testing.T) {
 		{[]Node{up("n1"), up("n2")}, []Product{pinned}, "release t/d/pinned from n1: it runs on node n7 only, this is n1; none of 2 nodes fits (2 × other-node)"},
 		{[]Node{up("n1"), cordoned}, []Product{recalled}, "stay t/d/recalled from n1 to n1: node n2 is cordoned; its owner may keep it"},
 		{[]Node{up("n1")}, []Product{retired}, "release t/d/retired from n1: it is retired"},
-		{nil, []Product{p("p", "n1")}, "release t/d/p from n1: node n1 is not known any more; there are no nodes"},
 		{[]Node{up("n1"), up("n2")}, []Product{p("a", "n1"), p("b", "n1")}, "balance: node n1 carries 2 a slot, node n2 0"},
 	} {
 		moves := Plan(State{Nodes: c.nodes, Products: c.products})

@@ -22,9 +22,9 @@ const (
 
 var kinds = []Kind{Release, Assign, Stay, Hand}
 
-// Move is a change of where one product runs. Whoever carries it out guards it by Epoch, has From release the product
-// first if From is alive, and lets To claim it as soon as Fits says so. Moves may be carried out in any order and a few
-// at a time; as releasing waits for nobody, they never wait for each other in a circle.
+// Move is a change of where one product is wanted: To becomes its Wish. From then releases it, if it is alive, and To
+// claims it as soon as Fits says so. Moves may be carried out in any order and a few at a time; as releasing waits for
+// nobody, they never wait for each other in a circle.
 type Move struct {
 	Kind    Kind           `json:"kind"`
 	Product host.ProductID `json:"product"`
@@ -54,7 +54,7 @@ func (p *planner) moves() []Move {
 		if it.at != nowhere {
 			to = p.nodes[it.at].ID
 		}
-		if to == it.place() {
+		if to == it.Wish {
 			continue
 		}
 		m := Move{Product: it.ID, From: it.Owner, To: to, Epoch: it.Epoch}
@@ -62,7 +62,7 @@ func (p *planner) moves() []Move {
 		case to == "":
 			m.Kind, m.Reason = Release, p.releaseReason(it)
 		case to == it.Owner:
-			m.Kind, m.Reason = Stay, cmp.Or(it.cause, "it was to leave for nowhere")+"; its owner may keep it"
+			m.Kind, m.Reason = Stay, cmp.Or(it.cause, "it was to run nowhere")+"; its owner may keep it"
 		case it.owner == nowhere || !p.nodes[it.owner].Alive:
 			m.Kind, m.Reason = Assign, p.assignReason(it)
 		default:
@@ -81,7 +81,7 @@ func (p *planner) assignReason(it *item) string {
 	if cause == "" {
 		cause = "it runs nowhere yet"
 	}
-	name := p.nodes[it.at].name()
+	name := p.nodes[it.at].ID
 	switch {
 	case it.fit == 0: // moved for balance only
 		return cause
@@ -95,8 +95,8 @@ func (p *planner) releaseReason(it *item) string {
 	if it.Retired {
 		return it.cause
 	}
-	verdicts := make([]Obstacle, len(p.nodes))
-	for n := range p.nodes {
+	verdicts := make([]Obstacle, p.known)
+	for n := range verdicts {
 		u := p.usage(it, n)
 		verdicts[n] = obstacle(it.Product, &p.nodes[n], &p.tenants[it.tenant].quota, &u)
 	}

@@ -66,6 +66,51 @@ func TestJoinOfEqualProducts(t *testing.T) {
 	}
 }
 
+// TestJoinLeavesOthersAlone: nodes that differ, but not by enough to begin with, are not levelled because one joins.
+func TestJoinLeavesOthersAlone(t *testing.T) {
+	s := freeState(30, 30*95, one)
+	for i := range s.Products {
+		n := i % 30
+		if i >= 30*90 {
+			n = 2 * (i % 15) // every second node carries 100 instead of 90
+		}
+		s.Products[i].Owner, s.Products[i].Wish = s.Nodes[n].ID, s.Nodes[n].ID
+	}
+	if moves := Plan(s); len(moves) > 0 {
+		t.Fatalf("100 and 90 are near enough: %v", moves[0])
+	}
+	s.Nodes = append(s.Nodes, Node{ID: "new", Alive: true, Capacity: Capacity{Slots: 4}})
+	moves := Plan(s)
+	for _, m := range moves {
+		if m.To != "new" {
+			t.Fatalf("%s", m)
+		}
+	}
+	if len(moves) < 80 || len(moves) > 93 {
+		t.Errorf("the new node takes %d of %d", len(moves), len(s.Products))
+	}
+}
+
+// TestJoinTakesFromEverywhere: what a node gets is no domain as a whole, so that what is used together is not lost
+// together.
+func TestJoinTakesFromEverywhere(t *testing.T) {
+	s := freeState(3, 1700, one)
+	s = apply(s, Plan(s))
+	s.Nodes = append(s.Nodes, Node{ID: "new", Alive: true, Capacity: Capacity{Slots: 4}})
+	domains := map[string]int{}
+	for _, m := range Plan(s) {
+		domains[m.Product.Domain]++
+	}
+	for domain, n := range domains {
+		if n > 50 { // of 100
+			t.Errorf("%d products of domain %s", n, domain)
+		}
+	}
+	if len(domains) != 17 {
+		t.Errorf("%d of 17 domains", len(domains))
+	}
+}
+
 // TestLeaveMovesItsOwnOnly: when a node dies, is drained or is forgotten, all its products move and, as with a join,
 // hardly any other.
 func TestLeaveMovesItsOwnOnly(t *testing.T) {

@@ -4,19 +4,12 @@ import "fmt"
 
 // The oracle says again, as plainly as possible and without the package's own counting, what must hold.
 
-func (p Product) at() string {
-	if p.Next != "" || p.Leaving {
-		return p.Next
-	}
-	return p.Owner
-}
-
 func oracleSuits(p Product, n Node) bool {
-	if p.Need.Node != "" && p.Need.Node != n.ID && p.Need.Node != n.Name {
+	if p.Need.Node != "" && p.Need.Node != n.ID {
 		return false
 	}
 	for k, v := range p.Need.Labels {
-		if n.Labels[k] != v {
+		if n.Labels[k] != v { // the labels of the tests are not empty
 			return false
 		}
 	}
@@ -32,7 +25,7 @@ func oracleSuits(p Product, n Node) bool {
 	return n.Capacity.RunMemory == 0 || p.Need.RunMemory <= n.Capacity.RunMemory
 }
 
-// oracleLimits finds a capacity or quota that is exceeded by what is placed.
+// oracleLimits finds a capacity or quota that is exceeded by what is placed; of nodes, by those that are alive.
 func oracleLimits(s State) error {
 	type sum struct {
 		products int
@@ -49,13 +42,16 @@ func oracleLimits(s State) error {
 		m[key] = sum{m[key].products + 1, m[key].memory + p.Need.Memory}
 	}
 	for _, p := range s.Products {
-		if p.at() != "" {
-			add(nodes, p.at(), p)
+		if p.Wish != "" {
+			add(nodes, p.Wish, p)
 			add(tenants, p.ID.Tenant, p)
-			add(on, p.ID.Tenant+" on "+p.at(), p)
+			add(on, p.ID.Tenant+" on "+p.Wish, p)
 		}
 	}
 	for _, n := range s.Nodes {
+		if !n.Alive {
+			continue
+		}
 		if err := over("node "+n.ID, nodes[n.ID], n.Capacity.Products, n.Capacity.Memory); err != nil {
 			return err
 		}
@@ -65,6 +61,9 @@ func oracleLimits(s State) error {
 			return err
 		}
 		for _, n := range s.Nodes {
+			if !n.Alive {
+				continue
+			}
 			if err := over("tenant "+tenant+" on "+n.ID, on[tenant+" on "+n.ID], q.NodeProducts, q.NodeMemory); err != nil {
 				return err
 			}
@@ -79,7 +78,7 @@ func oracleFits(s State, i int, n Node) bool {
 		return false
 	}
 	try := clone(s)
-	try.Products[i].Owner, try.Products[i].Next, try.Products[i].Leaving = n.ID, "", false
+	try.Products[i].Wish = n.ID
 	return oracleLimits(try) == nil
 }
 
@@ -89,20 +88,21 @@ func oraclePlaced(s State) error {
 		return err
 	}
 	for i, p := range s.Products {
-		n := node(s, p.at())
+		n := node(s, p.Wish)
+		alive := n != nil && n.Alive
 		switch {
-		case p.at() != "" && n == nil:
-			return fmt.Errorf("%s is on node %s, which does not exist", p.ID, p.at())
-		case p.at() != "" && !oracleSuits(p, *n):
+		case p.Retired && p.Wish != "":
+			return fmt.Errorf("%s is retired and on node %s", p.ID, p.Wish)
+		case p.Wish != "" && !alive && p.Wish != p.Owner:
+			return fmt.Errorf("%s was sent to node %s, which is not alive", p.ID, p.Wish)
+		case alive && !oracleSuits(p, *n):
 			return fmt.Errorf("%s does not suit node %s", p.ID, n.ID)
-		case p.Retired && p.at() != "":
-			return fmt.Errorf("%s is retired and on node %s", p.ID, p.at())
-		case n != nil && n.Alive && !n.Draining:
+		case alive && !n.Draining:
 			continue
 		}
 		for _, m := range s.Nodes {
 			if oracleFits(s, i, m) {
-				return fmt.Errorf("%s is on node %q, though node %s fits", p.ID, p.at(), m.ID)
+				return fmt.Errorf("%s is on node %q, though node %s fits", p.ID, p.Wish, m.ID)
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 //
 // After the moves no quota and no capacity is exceeded, each product is on one node at most, and none that fits
 // somewhere runs nowhere. A product on a node that is dead or drained stays there only where no other node fits it.
-// It takes about 10 ms for 10,000 products.
+// 10,000 products over 100 nodes take 7 ms when there is nothing to do, and some 50 ms when all of them need a place.
 func Plan(s State) []Move {
 	p := newPlanner(s)
 	p.seat()
@@ -32,7 +32,7 @@ func (p *planner) seat() {
 		switch it := &p.items[i]; {
 		case it.Retired:
 			it.cause = words(Retired, it.Product, &Node{}, nil, nil)
-		case it.place() == "":
+		case it.Wish == "":
 			p.waiting = append(p.waiting, int32(i))
 		default:
 			order = append(order, int32(i))
@@ -61,29 +61,25 @@ func (p *planner) leaves(n int) bool { return !p.nodes[n].Alive || p.nodes[n].Dr
 
 // claims puts a product that is on its way where it is to go, or says why that node would refuse it.
 func (p *planner) claims(it *item) string {
-	if it.next == nowhere {
-		return "node " + it.Next + " is not known any more"
-	}
-	u := p.usage(it, it.next)
-	n, q := &p.nodes[it.next], &p.tenants[it.tenant].quota
+	u := p.usage(it, it.wish)
+	n, q := &p.nodes[it.wish], &p.tenants[it.tenant].quota
 	if o := obstacle(it.Product, n, q, &u); o != "" {
 		return words(o, it.Product, n, q, &u)
 	}
-	p.put(it, it.next)
+	p.put(it, it.wish)
 	return ""
 }
 
-// keeps puts a product where its owner is, or says why it may not stay there. An owner that is dead, cordoned or
-// draining keeps what it has.
+// keeps puts a product where its owner is, or says why it may not stay there. An owner that is cordoned or draining keeps
+// what it has. One that is dead does, whatever is known of it; it will be asked again when it comes back.
 func (p *planner) keeps(it *item) string {
-	if it.owner == nowhere {
-		return "node " + it.Owner + " is not known any more"
-	}
 	u := p.usage(it, it.owner)
 	n, q := &p.nodes[it.owner], &p.tenants[it.tenant].quota
-	o := unsuited(&it.Need, n)
-	if o == "" {
-		o = full(&it.Need, it.load, n, q, &u)
+	var o Obstacle
+	if n.Alive {
+		o = cmp.Or(unsuited(&it.Need, n), full(&it.Need, it.load, n, q, &u))
+	} else {
+		o = full(&it.Need, it.load, &Node{}, &Quota{Products: q.Products, Memory: q.Memory}, &u)
 	}
 	if o != "" {
 		return words(o, it.Product, n, q, &u)
@@ -111,7 +107,7 @@ func (p *planner) orderWaiting() {
 		switch {
 		case it.at != nowhere && p.nodes[it.at].Alive:
 			return 2
-		case it.place() == "" && it.Owner == "":
+		case it.Wish == "" && it.Owner == "":
 			return 1
 		}
 		return 0
@@ -154,7 +150,7 @@ func (p *planner) settled(it *item) bool {
 		it.fit = fit
 		return true
 	}
-	if homeless && p.leaves(it.owner) {
+	if homeless && p.leaves(it.owner) && it.Wish != "" {
 		p.keeps(it)
 	}
 	return false

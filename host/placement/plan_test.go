@@ -38,13 +38,13 @@ func wellFormed(s State, moves []Move) error {
 		ok = m.From == p.Owner && m.Epoch == p.Epoch && m.Reason != ""
 		switch m.Kind {
 		case Release:
-			ok = ok && m.To == "" && p.at() != ""
+			ok = ok && m.To == "" && p.Wish != ""
 		case Assign:
-			ok = ok && !alive && m.To != p.at()
+			ok = ok && !alive && m.To != p.Wish
 		case Stay:
-			ok = ok && m.To == m.From && p.Leaving
+			ok = ok && m.To == m.From && p.Wish != p.Owner
 		case Hand:
-			ok = ok && alive && m.To != m.From && m.To != p.at()
+			ok = ok && alive && m.To != m.From && m.To != p.Wish
 		default:
 			ok = false
 		}
@@ -99,11 +99,11 @@ func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 		s = apply(s, Plan(s)) // within its limits
 		for i := range s.Products {
 			p := &s.Products[i]
-			p.Owner, p.Next, p.Leaving = p.at(), "", false
+			p.Owner = p.Wish
 		}
 		for i := range s.Nodes {
 			s.Nodes[i].Draining = s.Nodes[i].Draining || sometimes(r, 4)
-			s.Nodes[i].Alive = s.Nodes[i].Alive != sometimes(r, 6)
+			s.Nodes[i].Alive = s.Nodes[i].Alive && !sometimes(r, 6)
 		}
 		moves := Plan(s)
 		want := apply(s, moves)
@@ -111,7 +111,7 @@ func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 		tally := s.Owned()
 		var pending []int
 		for i, p := range s.Products {
-			if p.Next != "" || p.Leaving {
+			if p.Wish != p.Owner {
 				pending = append(pending, i)
 			}
 		}
@@ -135,7 +135,7 @@ func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 			pending = left
 		}
 		for i, p := range s.Products {
-			if end := want.Products[i].at(); p.Owner != end {
+			if end := want.Products[i].Wish; p.Owner != end && end != "" {
 				return fmt.Errorf("%s ended on %q, not on %q", p.ID, p.Owner, end)
 			}
 		}
@@ -146,27 +146,29 @@ func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 // act lets the node whose turn it is release or claim product i.
 func act(s *State, i int, tally *Tally) (done, acted bool) {
 	p := &s.Products[i]
-	owner := node(*s, p.Owner)
-	if p.Owner != "" && (p.Next == "" || owner != nil && owner.Alive) {
+	if owner := node(*s, p.Owner); owner != nil && owner.Alive {
 		tally.Remove(*p, p.Owner)
-		p.Owner, p.Leaving = "", false
-		return p.Next == "", true
+		p.Owner = ""
+		return p.Wish == "", true
 	}
-	if !Fits(*p, *node(*s, p.Next), s.Quotas[p.ID.Tenant], tally.Usage(*p, p.Next, p.Owner)).OK() {
+	if p.Wish == "" {
+		return true, false // nobody is there to release it
+	}
+	if !Fits(*p, *node(*s, p.Wish), s.Quotas[p.ID.Tenant], tally.Usage(*p, p.Wish, p.Owner)).OK() {
 		return false, false
 	}
 	if p.Owner != "" {
 		tally.Remove(*p, p.Owner)
 	}
-	tally.Add(*p, p.Next)
-	p.Owner, p.Next, p.Leaving = p.Next, "", false
+	tally.Add(*p, p.Wish)
+	p.Owner = p.Wish
 	return true, true
 }
 
 func owned(s State) []Product {
 	out := make([]Product, len(s.Products))
 	for i, p := range s.Products {
-		p.Next, p.Leaving = "", false
+		p.Wish = p.Owner
 		out[i] = p
 	}
 	return out
@@ -201,7 +203,7 @@ func TestPlanLeavesAlone(t *testing.T) {
 		for _, m := range Plan(s) {
 			p := s.Products[at[m.Product]]
 			n := node(s, p.Owner)
-			if m.Kind == Hand && !p.Leaving && n.Cordoned && !n.Draining && oracleSuits(p, *n) && limits == nil {
+			if m.Kind == Hand && p.Wish == p.Owner && n.Cordoned && !n.Draining && oracleSuits(p, *n) && limits == nil {
 				return fmt.Errorf("%s: taken from a cordoned node for no reason", m)
 			}
 		}
@@ -218,7 +220,7 @@ func TestPlanLeavesAlone(t *testing.T) {
 			owners[p.ID] = p.Owner
 		}
 		for i, p := range all.Products {
-			all.Products[i].Owner = owners[p.ID]
+			all.Products[i].Owner, all.Products[i].Wish = owners[p.ID], owners[p.ID]
 		}
 		for _, m := range Plan(all) {
 			if m.From != "" {
@@ -232,7 +234,7 @@ func TestPlanLeavesAlone(t *testing.T) {
 func busy(s State, n Node) float64 {
 	w := int64(0)
 	for _, p := range s.Products {
-		if p.at() == n.ID {
+		if p.Wish == n.ID {
 			w += max(1, p.Need.Weight)
 		}
 	}
@@ -271,6 +273,7 @@ func randomFree(r *rand.Rand) State {
 	for i := range s.Products {
 		if !sometimes(r, 3) {
 			s.Products[i].Owner = s.Nodes[r.IntN(len(s.Nodes))].ID
+			s.Products[i].Wish = s.Products[i].Owner
 		}
 	}
 	return s
@@ -325,5 +328,68 @@ func TestPlanTwins(t *testing.T) {
 	}
 	if on["n000"] != 2 || on["n001"] != 2 {
 		t.Fatalf("2 nodes, 4 products: %v", on)
+	}
+}
+
+// TestDeadNodeIsWaitedFor: what only a dead node can run waits for it, is nobody's meanwhile, and is asked again when
+// the node is back.
+func TestDeadNodeIsWaitedFor(t *testing.T) {
+	p := Product{ID: host.ProductID{Tenant: "t", Domain: "d", Name: "p"}, Owner: "gpu-1", Wish: "gpu-1", Need: Need{Labels: map[string]string{"gpu": "yes"}}}
+	s := State{Nodes: []Node{{ID: "n1", Alive: true}}, Products: []Product{p}, Quotas: map[string]Quota{"t": {Products: 1}}}
+	if moves := Plan(s); len(moves) > 0 {
+		t.Errorf("its node is gone: %v", moves)
+	}
+	other := p
+	other.ID.Name, other.Owner, other.Wish, other.Need = "other", "", "", Need{}
+	s.Products = append(s.Products, other)
+	if moves := Plan(s); len(moves) > 0 {
+		t.Errorf("it holds its place in the tenant's quota: %v", moves)
+	}
+	s.Nodes = append(s.Nodes, Node{ID: "gpu-1", Alive: true, Labels: map[string]string{"gpu": "yes"}})
+	if moves := Plan(s); len(moves) > 0 {
+		t.Errorf("its node is back: %v", moves)
+	}
+	s.Nodes[1].Labels = nil
+	moves := Plan(s)
+	if len(moves) != 2 || moves[0].Kind != Release || moves[0].Product != p.ID || moves[1].Kind != Assign || moves[1].Product != other.ID {
+		t.Errorf("its node is back without its label: %v", moves)
+	}
+}
+
+// TestWhoStays: of those that cannot all have a place, whoever is at home keeps it.
+func TestWhoStays(t *testing.T) {
+	product := func(name, owner, wish string, need Need) Product {
+		return Product{ID: host.ProductID{Tenant: "t", Domain: "d", Name: name}, Owner: owner, Wish: wish, Need: need}
+	}
+	one := Capacity{Products: 1}
+	for _, c := range []struct {
+		name  string
+		state State
+		want  string
+	}{
+		{"at home before on its way", State{
+			Nodes:    []Node{{ID: "n1", Alive: true, Capacity: one}, {ID: "n2", Alive: true}},
+			Products: []Product{product("coming", "", "n1", Need{}), product("home", "n1", "n1", Need{})},
+		}, "[assign t/d/coming to n2: node n1 owns 1 products of at most 1; n2 is the only node that fits]"},
+		{"back with a cordoned owner rather than on", State{
+			Nodes:    []Node{{ID: "n1", Alive: true, Cordoned: true}, {ID: "n2"}, {ID: "n3", Alive: true}},
+			Products: []Product{product("p", "n1", "n2", Need{})},
+		}, "[stay t/d/p from n1 to n1: node n2 is not alive; its owner may keep it]"},
+		{"on a drained node that another leaves", State{
+			Nodes:    []Node{{ID: "n1", Alive: true, Draining: true, Capacity: one}, {ID: "n2", Alive: true}},
+			Products: []Product{product("fixed", "n1", "n9", Need{Node: "n1"}), product("free", "n1", "n1", Need{})},
+		}, "[stay t/d/fixed from n1 to n1: it runs on node n1 only, this is n9; its owner may keep it hand t/d/free from n1 to n2: node n1 is draining; n2 is the only node that fits]"},
+		{"where it must, though others could be there as well", State{
+			Nodes:    []Node{{ID: "n1", Alive: true, Capacity: one}, {ID: "n2", Alive: true}},
+			Products: []Product{product("any", "n1", "n1", Need{}), product("fixed", "n1", "n1", Need{Node: "n1"})},
+		}, "[hand t/d/any from n1 to n2: node n1 owns 1 products of at most 1; n2 is the only node that fits]"},
+		{"what ran before what is new", State{
+			Nodes:    []Node{{ID: "n1", Alive: true, Capacity: one}},
+			Products: []Product{product("a", "", "", Need{Weight: 9}), product("b", "n2", "n2", Need{})},
+		}, "[assign t/d/b from n2 to n1: node n2 is not alive; n1 is the only node that fits]"},
+	} {
+		if got := fmt.Sprint(Plan(c.state)); got != c.want {
+			t.Errorf("%s:\n%s, want\n%s", c.name, got, c.want)
+		}
 	}
 }

@@ -1,11 +1,8 @@
 package placement
 
 import (
-	"cmp"
 	"slices"
 	"strings"
-
-	"github.com/adp-host/adp/host"
 )
 
 // nowhere is the index of no node.
@@ -13,7 +10,8 @@ const nowhere = -1
 
 // planner is a plan in the making: the state with indices instead of names, and where each product is put so far.
 type planner struct {
-	nodes   []Node // by id
+	nodes   []Node // by id; behind those of the state, those that only products name
+	known   int    // how many nodes the state has
 	load    []Load // of each node
 	slots   []int64
 	hashes  []uint64 // of the nodes' ids
@@ -30,7 +28,7 @@ type item struct {
 	hash        uint64 // of its id
 	tenant      int
 	class       int
-	owner, next int    // nodes
+	owner, wish int    // nodes
 	at          int    // the node where the plan puts it; counted in the loads
 	cause       string // why it does not stay where it was, in words; "" for none
 	fit         int    // how many nodes fitted when it was put where it is
@@ -44,46 +42,57 @@ type tenant struct {
 
 // class is what all products have in common that ask for the same node, labels and features.
 type class struct {
-	suits []bool  // by node: it has what they ask for
-	open  []int32 // the nodes that suit and take new products
+	open []int32 // the nodes that have it and take new products
 }
 
 func newPlanner(s State) *planner {
 	p := &planner{nodes: slices.Clone(s.Nodes), items: make([]item, len(s.Products))}
 	slices.SortStableFunc(p.nodes, func(a, b Node) int { return strings.Compare(a.ID, b.ID) })
 	p.nodes = slices.CompactFunc(p.nodes, func(a, b Node) bool { return a.ID == b.ID })
-	p.load = make([]Load, len(p.nodes))
-	index := make(map[string]int, len(p.nodes))
-	for i := range p.nodes {
-		index[p.nodes[i].ID] = i
-		p.slots = append(p.slots, p.nodes[i].slots())
-		p.hashes = append(p.hashes, hash(p.nodes[i].ID))
-	}
+	p.known = len(p.nodes)
 	for i := range s.Products {
 		p.items[i].Product = &s.Products[i]
 	}
-	slices.SortStableFunc(p.items, func(a, b item) int { return compareIDs(&a.ID, &b.ID) })
+	slices.SortStableFunc(p.items, func(a, b item) int { return a.ID.Compare(b.ID) })
 	p.items = slices.CompactFunc(p.items, func(a, b item) bool { return a.ID == b.ID })
+	p.resolve()
+	p.load = make([]Load, len(p.nodes))
+	for i := range p.nodes {
+		p.slots = append(p.slots, p.nodes[i].slots())
+		p.hashes = append(p.hashes, hash(p.nodes[i].ID))
+	}
 	tenants, classes := map[string]int{}, map[string]int{}
 	for i := range p.items {
 		it := &p.items[i]
 		it.load, it.hash, it.at = it.Product.load(), hash(it.ID.Tenant, it.ID.Domain, it.ID.Name), nowhere
-		it.owner, it.next = find(index, it.Owner), find(index, it.Next)
 		it.tenant = p.tenant(tenants, it.ID.Tenant, s.Quotas)
 		it.class = p.class(classes, &it.Need)
 	}
 	return p
 }
 
-func find(index map[string]int, id string) int {
-	if i, ok := index[id]; ok && id != "" {
+// resolve turns the ids of nodes that products name into indices. Ids that no node has become nodes that are dead.
+func (p *planner) resolve() {
+	index := make(map[string]int, len(p.nodes))
+	for i := range p.nodes {
+		index[p.nodes[i].ID] = i
+	}
+	find := func(id string) int {
+		if id == "" {
+			return nowhere
+		}
+		i, ok := index[id]
+		if !ok {
+			i = len(p.nodes)
+			index[id] = i
+			p.nodes = append(p.nodes, Node{ID: id})
+		}
 		return i
 	}
-	return nowhere
-}
-
-func compareIDs(a, b *host.ProductID) int {
-	return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Domain, b.Domain), strings.Compare(a.Name, b.Name))
+	for i := range p.items {
+		it := &p.items[i]
+		it.owner, it.wish = find(it.Owner), find(it.Wish)
+	}
 }
 
 func (p *planner) tenant(index map[string]int, name string, quotas map[string]Quota) int {
@@ -104,10 +113,9 @@ func (p *planner) class(index map[string]int, need *Need) int {
 	if i, ok := index[key]; ok {
 		return i
 	}
-	c := class{suits: make([]bool, len(p.nodes))}
-	for n := range p.nodes {
-		c.suits[n] = unsuited(need, &p.nodes[n]) == ""
-		if c.suits[n] && closed(&p.nodes[n]) == "" {
+	var c class
+	for n := range p.known {
+		if closed(&p.nodes[n]) == "" && unsuited(need, &p.nodes[n]) == "" {
 			c.open = append(c.open, int32(n))
 		}
 	}

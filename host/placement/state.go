@@ -10,11 +10,9 @@ type State struct {
 	Quotas   map[string]Quota // by tenant; a tenant that is not there has no quota
 }
 
-// Node is a machine that runs products. A node that is not alive belongs into the State as long as it may come back:
-// what it owns waits for it where no other node fits.
+// Node is a machine that runs products. Ids that products name and that are not in the State are nodes that are dead.
 type Node struct {
 	ID       string
-	Name     string // as people say it; "": the id
 	Labels   map[string]string
 	Features []string // what its build can do, e.g. "duckdb"
 	Capacity Capacity
@@ -38,13 +36,12 @@ type Product struct {
 	Retired bool       // runs nowhere
 	Owner   string     // id of the node that owns it; "" when none does
 	Epoch   host.Epoch // of that ownership, or of the last one
-	Next    string     // id of the node that it is on its way to and that has not claimed it yet; "" when there is none
-	Leaving bool       // its owner has been asked to release it
+	Wish    string     // id of the node where the last plan wanted it, "" for nowhere; if no plan had it yet, its Owner
 }
 
 // Need is what a product asks of the node that runs it. The zero Need runs anywhere.
 type Need struct {
-	Node      string            // id or name of the only node that may run it
+	Node      string            // id of the only node that may run it
 	Labels    map[string]string // that the node must have, with these values
 	Features  []string          // that the node must have
 	Memory    int64             // bytes that it takes while it is owned (indexes, warm instances), running or not
@@ -69,14 +66,6 @@ const (
 
 func (n *Node) slots() int64 { return int64(min(max(n.Capacity.Slots, 1), maxSlots)) }
 
-// name is the node as reasons name it.
-func (n *Node) name() string {
-	if n.Name != "" {
-		return n.Name
-	}
-	return n.ID
-}
-
 func (p *Product) load() Load {
 	return Load{
 		Products: 1,
@@ -85,13 +74,5 @@ func (p *Product) load() Load {
 	}
 }
 
-// place is the id of the node where the product stays or is on its way to.
-func (p *Product) place() string {
-	if p.Next != "" || p.Leaving {
-		return p.Next
-	}
-	return p.Owner
-}
-
 // arriving reports whether the product is on its way to a node that does not own it.
-func (p *Product) arriving() bool { return p.Next != "" && p.Next != p.Owner }
+func (p *Product) arriving() bool { return p.Wish != "" && p.Wish != p.Owner }

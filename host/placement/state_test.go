@@ -64,7 +64,7 @@ func show(s State) string {
 		fmt.Fprintf(&b, "  node %+v\n", n)
 	}
 	for _, p := range s.Products {
-		fmt.Fprintf(&b, "  product %s owner %q next %q leaving %v retired %v epoch %d need %+v\n", p.ID, p.Owner, p.Next, p.Leaving, p.Retired, p.Epoch, p.Need)
+		fmt.Fprintf(&b, "  product %s owner %q wish %q retired %v epoch %d need %+v\n", p.ID, p.Owner, p.Wish, p.Retired, p.Epoch, p.Need)
 	}
 	fmt.Fprintf(&b, "  quotas %+v\n  plan:\n", s.Quotas)
 	for _, m := range Plan(s) {
@@ -102,9 +102,6 @@ func anyState(r *rand.Rand) State {
 		n := Node{ID: fmt.Sprintf("n%d", i), Alive: !sometimes(r, 5), Cordoned: sometimes(r, 8), Draining: sometimes(r, 8),
 			Labels: map[string]string{}, Features: subset(r, "duckdb", "gpu"),
 			Capacity: Capacity{Slots: oneOf(r, 0, 1, 2, 4, 16), Products: limit(2 * perNode), Memory: int64(limit(8 * perNode)), RunMemory: int64(limit(4))}}
-		if sometimes(r, 2) {
-			n.Name = fmt.Sprintf("host-%d", i)
-		}
 		for _, key := range subset(r, "region", "disk") {
 			n.Labels[key] = oneOf(r, "a", "b")
 		}
@@ -128,15 +125,17 @@ func anyState(r *rand.Rand) State {
 			p.Need.Features = subset(r, "duckdb", "gpu")
 		}
 		if nodes > 0 && sometimes(r, 12) {
-			p.Need.Node = oneOf(r, s.Nodes[r.IntN(nodes)].ID, s.Nodes[r.IntN(nodes)].name())
+			p.Need.Node = node()
 		}
 		if !sometimes(r, 4) {
 			p.Owner = node()
 		}
-		if sometimes(r, 6) {
-			p.Next = node()
+		switch p.Wish = p.Owner; r.IntN(12) {
+		case 0, 1:
+			p.Wish = node()
+		case 2:
+			p.Wish = ""
 		}
-		p.Leaving = p.Owner != "" && (p.Next != "" || sometimes(r, 8))
 		s.Products = append(s.Products, p)
 	}
 	for _, t := range subset(r, "t1", "t2", "t3") {
@@ -179,10 +178,7 @@ func intend(s State, moves []Move) State {
 	at := indexOf(s)
 	for _, m := range moves {
 		p := &s.Products[at[m.Product]]
-		p.Next, p.Leaving = m.To, p.Owner != "" && m.Kind != Stay
-		if m.Kind == Stay {
-			p.Next = ""
-		}
+		p.Wish = m.To
 	}
 	return s
 }
@@ -193,7 +189,7 @@ func apply(s State, moves []Move) State {
 	at := indexOf(s)
 	for _, m := range moves {
 		p := &s.Products[at[m.Product]]
-		p.Owner, p.Next, p.Leaving = m.To, "", false
+		p.Owner, p.Wish = m.To, m.To
 		p.Epoch++
 	}
 	return s

@@ -44,8 +44,8 @@ func NewTally() *Tally {
 // Owned counts each product on the node that owns it: what a node checks a claim against.
 func (s State) Owned() *Tally { return s.tally(func(p *Product) string { return p.Owner }) }
 
-// Placed counts each product on the node where it is or is on its way to: what Plan goes by.
-func (s State) Placed() *Tally { return s.tally((*Product).place) }
+// Wished counts each product on the node where the last plan wanted it: what Plan goes by.
+func (s State) Wished() *Tally { return s.tally(func(p *Product) string { return p.Wish }) }
 
 func (s State) tally(where func(*Product) string) *Tally {
 	t := NewTally()
