@@ -60,6 +60,7 @@ type Product struct {
 	Bindings    []Binding         `json:"bindings,omitempty"`
 	Schedule    Schedule          `json:"schedule"`
 	Limits      Limits            `json:"limits"`
+	Placement   Placement         `json:"placement,omitzero"`
 	Config      map[string]string `json:"config,omitempty"`
 }
 
@@ -172,6 +173,15 @@ type Binding struct {
 type Schedule struct {
 	OnInputs bool          `json:"on_inputs"`
 	Every    time.Duration `json:"every,omitempty"` // nanoseconds; 0: never by time
+}
+
+// Placement is what a product asks of the node that owns it. The zero Placement runs anywhere.
+type Placement struct {
+	Node     string            `json:"node,omitempty"`     // the only node that may own it
+	Labels   map[string]string `json:"labels,omitempty"`   // that the node must have, with these values
+	Features []string          `json:"features,omitempty"` // that the node must have, e.g. a compute driver
+	Memory   int64             `json:"memory,omitempty"`   // bytes that it takes on its node while it is owned, running or not
+	Weight   int64             `json:"weight,omitempty"`   // load, compared with that of others; 0: 1
 }
 
 // Limits bound one run of a product. Zero values mean the node's defaults (DefaultLimits).

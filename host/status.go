@@ -16,6 +16,7 @@ type ProductStatus struct {
 	Reason       string `json:"reason"` // why it is held, failed or paused; "" else
 
 	Hint        string       `json:"hint,omitempty"` // what to do about the reason
+	Node        string       `json:"node,omitempty"` // that owns it
 	URL         string       `json:"url"`            // adp://./domain/product
 	Description string       `json:"description,omitempty"`
 	Tags        []string     `json:"tags,omitempty"`

@@ -17,45 +17,25 @@ type loaded struct {
 	bytes  func() ([]byte, error)
 }
 
-// apply takes up a registration: it claims a new product and starts its owner, or hands a changed spec to the owner.
+// apply takes a registration in, and hands it to the owner where the product runs here.
 func (n *Node) apply(ctx context.Context, s host.Spec) error {
-	n.applying.Lock() // the watch tells of a registration that Register takes up itself
+	n.applying.Lock() // the watch tells of a registration that Register takes in itself
 	defer n.applying.Unlock()
-	p, l, err := n.load(ctx, s)
+	if l, err := n.listing(s.Product); err == nil && s.Generation <= l.spec.Generation {
+		return nil
+	}
+	p, loaded, err := n.load(ctx, s)
 	if err != nil {
 		return err
 	}
-	n.mu.RLock()
-	o := n.owners[s.Product]
-	n.mu.RUnlock()
-	if o == nil {
-		own, err := n.cluster.Claim(ctx, s.Product)
-		if err != nil {
-			return err
-		}
-		o = &owner{n: n, id: s.Product, own: own, state: host.StateReady,
-			wakeup: make(chan struct{}, 1), commands: make(chan command), done: make(chan struct{})}
-		n.restoreState(ctx, o)
-		o.adopt(s, p, l)
+	n.change(s.Product, func(l *listing) { l.spec, l.product, l.loaded = s, p, loaded })
+	if o := n.owner(s.Product); o != nil {
+		o.adopt(s, p, loaded)
 		n.subscribe(o, p)
-		loop, cancel := context.WithCancel(n.ctx)
-		o.stop = cancel
-		n.mu.Lock()
-		n.owners[s.Product] = o
-		n.mu.Unlock()
-		go o.loop(loop)
 		o.wake()
-		return nil
 	}
-	o.mu.Lock()
-	stale := s.Generation <= o.spec.Generation
-	o.mu.Unlock()
-	if stale {
-		return nil
-	}
-	o.adopt(s, p, l)
-	n.subscribe(o, p)
-	o.wake()
+	n.turnover.look(s.Product)
+	n.replan()
 	return nil
 }
 
@@ -171,17 +151,4 @@ func (n *Node) subscribe(o *owner, p *host.Product) {
 			}
 		})
 	}
-}
-
-// product is the compiled product of a registration, nil when there is none.
-func (n *Node) product(id host.ProductID) *host.Product {
-	n.mu.RLock()
-	o := n.owners[id]
-	n.mu.RUnlock()
-	if o == nil {
-		return nil
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.product
 }

@@ -11,14 +11,11 @@ import (
 
 // Contract is the contract document of an output port, as the registered artifact carries it.
 func (n *Node) Contract(ctx context.Context, id host.ProductID, port string) ([]byte, error) {
-	o, err := n.owner(id)
+	l, err := n.listing(id)
 	if err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
-	artifact := o.spec.Artifact
-	o.mu.Unlock()
-	a, err := n.registry.Pull(ctx, artifact)
+	a, err := n.registry.Pull(ctx, l.spec.Artifact)
 	if err != nil {
 		return nil, err
 	}

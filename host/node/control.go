@@ -6,6 +6,7 @@ import (
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/run"
+	"github.com/adp-host/adp/host/serve/rest/client"
 )
 
 // Pause lets the product sleep: nothing runs until Resume, reads go on.
@@ -19,8 +20,7 @@ func (n *Node) Resume(ctx context.Context, id host.ProductID) error {
 }
 
 func (n *Node) setPaused(ctx context.Context, id host.ProductID, paused bool) error {
-	o, err := n.owner(id)
-	if err != nil {
+	if _, err := n.listing(id); err != nil {
 		return err
 	}
 	spec, err := n.cluster.Spec(ctx, id)
@@ -31,35 +31,30 @@ func (n *Node) setPaused(ctx context.Context, id host.ProductID, paused bool) er
 	if spec, err = n.cluster.PutSpec(ctx, spec, spec.Generation); err != nil {
 		return err
 	}
-	o.mu.Lock()
-	if spec.Generation > o.spec.Generation {
-		o.spec = spec
-	}
-	o.mu.Unlock()
-	o.wake()
-	return nil
+	return n.apply(ctx, spec)
 }
 
 // Trigger runs the product now, though nothing may be pending; with rebuild it recomputes everything. Like Release and
 // Skip it fails with host.CodeRunPaused while the product is paused.
 func (n *Node) Trigger(ctx context.Context, id host.ProductID, rebuild bool) (host.RunStatus, error) {
-	return n.command(ctx, id, run.Attempt{Reason: "triggered", Force: true, Rebuild: rebuild})
+	return n.command(ctx, id, run.Attempt{Reason: "triggered", Force: true, Rebuild: rebuild}, client.Command{Verb: "trigger", Rebuild: rebuild})
 }
 
 // Release publishes what a rule holds back; the head says so.
 func (n *Node) Release(ctx context.Context, id host.ProductID) (host.RunStatus, error) {
-	return n.command(ctx, id, run.Attempt{Reason: "released", Force: true, Override: run.Release})
+	return n.command(ctx, id, run.Attempt{Reason: "released", Force: true, Override: run.Release}, client.Command{Verb: "release"})
 }
 
 // Skip passes over the input that a rule holds back; nothing of it is published.
 func (n *Node) Skip(ctx context.Context, id host.ProductID) (host.RunStatus, error) {
-	return n.command(ctx, id, run.Attempt{Reason: "skipped", Force: true, Override: run.Skip})
+	return n.command(ctx, id, run.Attempt{Reason: "skipped", Force: true, Override: run.Skip}, client.Command{Verb: "skip"})
 }
 
-func (n *Node) command(ctx context.Context, id host.ProductID, a run.Attempt) (host.RunStatus, error) {
-	o, err := n.owner(id)
-	if err != nil {
-		return host.RunStatus{}, err
+// command has the owner of a product make an attempt; asked is the same for the node that owns it.
+func (n *Node) command(ctx context.Context, id host.ProductID, a run.Attempt, asked client.Command) (host.RunStatus, error) {
+	o := n.owner(id)
+	if o == nil || o.ended() {
+		return n.commandElsewhere(ctx, id, asked)
 	}
 	if err := o.awake(); err != nil { // without waiting for a run that is under way
 		return host.RunStatus{}, err
@@ -86,9 +81,9 @@ func (o *owner) awake() error {
 // it would process the same inputs again at once. A snapshot that cannot be brought back, host.CodeTableSnapshot, leaves
 // everything as it was.
 func (n *Node) Rollback(ctx context.Context, id host.ProductID, to host.Seq) (host.RunStatus, error) {
-	o, err := n.owner(id)
-	if err != nil {
-		return host.RunStatus{}, err
+	o := n.owner(id)
+	if o == nil || o.ended() {
+		return n.commandElsewhere(ctx, id, client.Command{Verb: "rollback", To: to})
 	}
 	paused := o.asleep()
 	if err := n.Pause(ctx, id); err != nil {

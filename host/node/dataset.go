@@ -158,7 +158,7 @@ func (f *feed) Latest() host.Seq                                    { return f.l
 
 // Rejected lists rows that the newest attempt did not publish, and those that earlier ones set aside.
 func (n *Node) Rejected(ctx context.Context, id host.ProductID, limit int) ([]host.RejectedRow, error) {
-	if _, err := n.owner(id); err != nil {
+	if _, err := n.listing(id); err != nil {
 		return nil, err
 	}
 	head, _, err := n.newest(ctx, id)

@@ -32,6 +32,9 @@ type Config struct {
 	AnonymousRead bool
 	Slots         int          // runs at once; 0: as many as cores
 	Log           *slog.Logger // nil: discarded
+
+	// Fleet is how the node lives with others; the zero Fleet is a node alone.
+	Fleet Fleet
 }
 
 // Validate fills defaults and refuses what cannot work.
@@ -44,6 +47,9 @@ func (c *Config) Validate() error {
 		return host.Errorf(host.CodeNodeSetup, "data directory %s: %w", c.Data, err)
 	}
 	c.Data = abs
+	if c.Fleet.Shared == "" {
+		c.Fleet.Shared = c.Data
+	}
 	if c.Name == "" {
 		c.Name = "local"
 	}
@@ -79,17 +85,21 @@ type Node struct {
 	heads       *headCache
 	slots       slots
 	failures    *failures
-	applying    sync.Mutex // a product is taken up once
+	applying    sync.Mutex // registrations are taken in one after another
 	registering sync.Mutex // one registration at a time: cycles are judged against what is there
 	metrics     *metrics
+	turnover    *turnover
+	planning    chan struct{} // capacity 1: somebody asks for a plan
 
 	ctx    context.Context // ends when the node closes
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu      sync.RWMutex
-	owners  map[host.ProductID]*owner
-	readers map[host.ProductID]map[*owner]bool // who is woken by a product's commits
+	mu        sync.RWMutex
+	catalogue map[host.ProductID]listing         // every product of the mesh
+	owners    map[host.ProductID]*owner          // of the products that run here
+	readers   map[host.ProductID]map[*owner]bool // who is woken by a product's commits
+	fleet     cluster.Fleet
 }
 
 // Open starts a node on its data directory: etcd, engine, tables, and the products registered there.
@@ -97,9 +107,10 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), slots: newSlots(cfg.Slots),
-		owners: map[host.ProductID]*owner{}, readers: map[host.ProductID]map[*owner]bool{}, metrics: newMetrics(),
-		failures: &failures{dir: filepath.Join(cfg.Data, "failures")}}
+	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), slots: newSlots(cfg.Slots), planning: make(chan struct{}, 1),
+		catalogue: map[host.ProductID]listing{}, owners: map[host.ProductID]*owner{}, readers: map[host.ProductID]map[*owner]bool{},
+		metrics: newMetrics(), failures: &failures{dir: filepath.Join(cfg.Data, "failures")}}
+	n.turnover = newTurnover(n)
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -112,16 +123,16 @@ func (n *Node) open(ctx context.Context) error {
 		return host.Errorf(host.CodeNodeSetup, "data directory: %w", err)
 	}
 	var err error
-	if n.token, err = readToken(filepath.Join(n.cfg.Data, "token")); err != nil {
+	if n.token, err = keptText(filepath.Join(n.cfg.Data, "token"), newToken); err != nil {
 		return err
 	}
-	if n.store, err = file.NewStore(filepath.Join(n.cfg.Data, "store")); err != nil {
+	if n.store, err = file.NewStore(filepath.Join(n.cfg.Fleet.Shared, "store")); err != nil {
 		return host.Errorf(host.CodeNodeSetup, "store: %w", err)
 	}
-	if n.registry, err = registry.Open(filepath.Join(n.cfg.Data, "registry")); err != nil {
+	if n.registry, err = registry.Open(filepath.Join(n.cfg.Fleet.Shared, "registry")); err != nil {
 		return err
 	}
-	ledger := filepath.Join(n.cfg.Data, "ledger")
+	ledger := filepath.Join(n.cfg.Fleet.Shared, "ledger")
 	fileDriver, err := file.New(file.Config{Ledger: ledger})
 	if err != nil {
 		return host.Errorf(host.CodeNodeSetup, "file driver: %w", err)
@@ -132,7 +143,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.tables = table.New(n.store, table.Options{})
 	n.policy = policy.Local(policy.Options{AnonymousRead: n.cfg.AnonymousRead})
-	if n.cluster, err = cluster.Open(ctx, cluster.Config{Dir: filepath.Join(n.cfg.Data, "etcd"), Node: n.cfg.Name, Log: n.log}); err != nil {
+	if n.cluster, err = n.joinCluster(ctx); err != nil {
 		return err
 	}
 	n.heads = newHeadCache(n.store)
@@ -143,24 +154,53 @@ func (n *Node) open(ctx context.Context) error {
 	return n.follow(ctx)
 }
 
-// follow claims the registered products and keeps following what the mesh says.
+// follow takes in what is registered, claims what is to run here, and keeps following what the mesh says.
 func (n *Node) follow(ctx context.Context) error {
+	if err := n.know(ctx); err != nil {
+		return err
+	}
+	for range takers {
+		n.wg.Go(n.turnover.work)
+	}
+	n.wg.Go(func() {
+		err := n.cluster.Watch(n.ctx, n.onEvent)
+		if err != nil && n.ctx.Err() == nil {
+			n.log.Error("watch ended", "error", err)
+		}
+	})
+	n.wg.Go(func() { n.cluster.WatchNodes(n.ctx, n.onFleet) })
+	n.wg.Go(func() { n.cluster.Lead(n.ctx, n.schedule) })
+	for _, l := range n.listings() {
+		n.turnover.look(l.product.ID)
+	}
+	return nil
+}
+
+// know reads what there is before anything is followed: what runs here is claimed without waiting for a scheduler.
+func (n *Node) know(ctx context.Context) error {
 	specs, err := n.cluster.Specs(ctx)
 	if err != nil {
 		return err
 	}
 	for _, s := range specs {
 		if err := n.apply(ctx, s); err != nil {
-			n.log.Error("cannot take up product", "product", s.Product.URL(), "error", err)
+			n.log.Error("cannot take in product", "product", s.Product.URL(), "error", err)
 		}
 	}
-	n.wg.Go(func() {
-		err := n.cluster.Watch(n.ctx, func(e cluster.Event) { n.onEvent(e) })
-		if err != nil && n.ctx.Err() == nil {
-			n.log.Error("watch ended", "error", err)
-		}
-	})
-	n.wakeAll()
+	places, err := n.cluster.Placements(ctx)
+	if err != nil {
+		return err
+	}
+	owners, err := n.cluster.Owners(ctx)
+	if err != nil {
+		return err
+	}
+	for id, p := range places {
+		n.change(id, func(l *listing) { l.place = p })
+	}
+	for id, o := range owners {
+		n.change(id, func(l *listing) { l.own = o })
+	}
 	return nil
 }
 
@@ -168,8 +208,15 @@ func (n *Node) onEvent(e cluster.Event) {
 	switch e.Kind {
 	case cluster.SpecChanged:
 		if err := n.apply(n.ctx, e.Spec); err != nil {
-			n.log.Error("cannot take up product", "product", e.Product.URL(), "error", err)
+			n.log.Error("cannot take in product", "product", e.Product.URL(), "error", err)
 		}
+	case cluster.PlaceChanged:
+		n.change(e.Product, func(l *listing) { l.place = e.Placement })
+		n.turnover.look(e.Product)
+	case cluster.OwnerChanged:
+		n.change(e.Product, func(l *listing) { l.own = e.Owner })
+		n.turnover.look(e.Product)
+		n.replan()
 	case cluster.HeadChanged:
 		n.mu.RLock()
 		for o := range n.readers[e.Product] {
@@ -179,22 +226,33 @@ func (n *Node) onEvent(e cluster.Event) {
 	}
 }
 
+// onFleet learns which nodes there are. What a node that went had may be claimed now.
+func (n *Node) onFleet(f cluster.Fleet) {
+	n.mu.Lock()
+	n.fleet = f
+	n.mu.Unlock()
+	n.replan()
+	for _, l := range n.listings() {
+		if l.place.Node == n.cfg.Name && l.own.Node != n.cfg.Name {
+			n.turnover.look(l.product.ID)
+		}
+	}
+}
+
 // Close stops runs, releases products and ends etcd. Runs that have not committed leave no trace.
 func (n *Node) Close() error {
 	n.cancel()
-	n.mu.Lock()
-	owners := n.owners
-	n.owners = map[host.ProductID]*owner{}
-	n.mu.Unlock()
+	owners := n.owned()
 	for _, o := range owners {
 		<-o.done
 	}
 	n.wg.Wait()
 	var errs []error
 	if n.cluster != nil {
-		for _, o := range owners {
+		for _, o := range n.owned() {
+			<-o.done
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			errs = append(errs, n.cluster.Release(ctx, o.own))
+			errs = append(errs, n.cluster.Release(ctx, o.ownership()))
 			cancel()
 		}
 		errs = append(errs, n.cluster.Close())
@@ -208,30 +266,17 @@ func (n *Node) Close() error {
 // Token is the owner's secret, also in the file "token" of the data directory with mode 0600.
 func (n *Node) Token() string { return n.token }
 
+func newToken() string {
+	raw := make([]byte, 32)
+	rand.Read(raw) // never fails since Go 1.24
+	return hex.EncodeToString(raw)
+}
+
 // Data is the node's data directory, absolute.
 func (n *Node) Data() string { return n.cfg.Data }
 
-func readToken(path string) (string, error) {
-	b, err := os.ReadFile(path)
-	if err == nil && len(b) >= 32 {
-		return string(b), nil
-	}
-	if err != nil && !os.IsNotExist(err) {
-		return "", host.Errorf(host.CodeNodeSetup, "token: %w", err)
-	}
-	raw := make([]byte, 32)
-	rand.Read(raw) // never fails since Go 1.24
-	token := hex.EncodeToString(raw)
-	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
-		return "", host.Errorf(host.CodeNodeSetup, "token: %w", err)
-	}
-	return token, nil
-}
-
 func (n *Node) wakeAll() {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	for _, o := range n.owners {
+	for _, o := range n.owned() {
 		o.wake()
 	}
 }
@@ -257,28 +302,6 @@ func (n *Node) Settle(ctx context.Context) error {
 		}
 		if fmt.Sprint(before) == fmt.Sprint(after) {
 			return nil
-		}
-	}
-}
-
-// quiet waits until no owner is busy.
-func (n *Node) quiet(ctx context.Context) error {
-	for {
-		busy := false
-		n.mu.RLock()
-		for _, o := range n.owners {
-			o.mu.Lock()
-			busy = busy || o.busy
-			o.mu.Unlock()
-		}
-		n.mu.RUnlock()
-		if !busy {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

@@ -19,8 +19,10 @@ type owner struct {
 
 	wakeup   chan struct{} // capacity 1: wake-ups coalesce
 	commands chan command
+	leaving  chan struct{} // closed when the product is to run elsewhere: the loop ends between two attempts
 	done     chan struct{} // closed when the loop has ended
-	stop     context.CancelFunc
+
+	leaveOnce sync.Once
 
 	mu      sync.Mutex
 	spec    host.Spec
@@ -63,8 +65,32 @@ func (o *owner) wake() {
 	}
 }
 
+func newOwner(n *Node, id host.ProductID, own host.Ownership) *owner {
+	return &owner{n: n, id: id, own: own, state: host.StateReady, wakeup: make(chan struct{}, 1), commands: make(chan command),
+		leaving: make(chan struct{}), done: make(chan struct{})}
+}
+
+// leave ends the loop after the attempt that is under way.
+func (o *owner) leave() { o.leaveOnce.Do(func() { close(o.leaving) }) }
+
+// ended reports whether the loop has ended.
+func (o *owner) ended() bool {
+	select {
+	case <-o.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (o *owner) ownership() host.Ownership {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.own
+}
+
 func (o *owner) loop(ctx context.Context) {
-	defer close(o.done)
+	defer o.end()
 	var schedule <-chan time.Time
 	retry := time.NewTimer(time.Hour)
 	retry.Stop()
@@ -76,6 +102,8 @@ func (o *owner) loop(ctx context.Context) {
 		a := run.Attempt{}
 		select {
 		case <-ctx.Done():
+			return
+		case <-o.leaving:
 			return
 		case c := <-o.commands:
 			res, err := c.apply(ctx)
@@ -102,7 +130,7 @@ func (o *owner) loop(ctx context.Context) {
 
 // attempts runs until nothing is pending: what arrived during a run is picked up by the next one at once.
 func (o *owner) attempts(ctx context.Context, a run.Attempt) error {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !o.isLeaving() {
 		if o.asleep() { // also when its schedule, set before the pause, comes round
 			return nil
 		}
@@ -121,6 +149,9 @@ func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) 
 		return run.Result{}, err
 	}
 	defer o.n.slots.release()
+	if err := o.n.awaitLease(ctx); err != nil {
+		return run.Result{}, err
+	}
 	o.mu.Lock()
 	o.busy = true
 	before := o.state
@@ -152,16 +183,21 @@ var errLostOwner = &host.Error{Code: host.CodeRunLostOwner}
 
 // running shows that a run of the product is under way; its end is recorded by the owner.
 func (n *Node) running(id host.ProductID) {
-	if o, err := n.owner(id); err == nil {
+	if o := n.owner(id); o != nil {
 		o.mu.Lock()
 		o.state = host.StateRunning
 		o.mu.Unlock()
 	}
 }
 
-// reclaim takes the product back after a commit was refused, e.g. because an earlier process of this node is gone.
+// reclaim takes the product back after a commit was refused, e.g. because this node was not heard of for a while. Where
+// another node that is alive owns it, it is given up.
 func (o *owner) reclaim(ctx context.Context) {
 	own, err := o.n.cluster.Claim(ctx, o.id)
+	if errors.Is(err, errLostOwner) {
+		o.leave()
+		return
+	}
 	if err != nil {
 		o.n.log.Warn("cannot claim", "product", o.id.URL(), "error", err)
 		return
@@ -232,6 +268,27 @@ func (o *owner) asleep() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.spec.Paused || o.spec.Retired
+}
+
+// end says that the loop is over. What the product's new owner does is no business of this node's watches.
+func (o *owner) end() {
+	o.mu.Lock()
+	o.busy = false
+	if o.unwatch != nil {
+		o.unwatch()
+	}
+	o.mu.Unlock()
+	close(o.done)
+	o.n.turnover.look(o.id)
+}
+
+func (o *owner) isLeaving() bool {
+	select {
+	case <-o.leaving:
+		return true
+	default:
+		return false
+	}
 }
 
 // do carries a command out between two attempts and returns its result.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -65,29 +66,34 @@ func (n *Node) Register(ctx context.Context, rs []Registration) ([]host.ProductI
 			return nil, err
 		}
 	}
-	return ids, nil
+	return ids, n.placed(ctx, ids)
 }
 
-// paused reports whether a product is there and paused.
-func (n *Node) paused(id host.ProductID) bool {
-	o, err := n.owner(id)
-	if err != nil {
-		return false
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.spec.Paused
-}
+// placing bounds how long a registration waits for its products to be owned. It is longer than an election takes.
+const placing = 10 * time.Second
 
-// compiled is every registered product by id.
-func (n *Node) compiled() map[host.ProductID]*host.Product {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	out := make(map[host.ProductID]*host.Product, len(n.owners))
-	for id, o := range n.owners {
-		o.mu.Lock()
-		out[id] = o.product
-		o.mu.Unlock()
+// placed waits until each product is owned, or known to fit nowhere; after a while it waits no longer, since what is
+// registered is placed sooner or later.
+func (n *Node) placed(ctx context.Context, ids []host.ProductID) error {
+	for end := time.Now().Add(placing); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		waits := slices.ContainsFunc(ids, func(id host.ProductID) bool {
+			l, err := n.listing(id)
+			switch {
+			case err != nil || l.spec.Retired:
+				return false
+			case l.place.Node == "":
+				return l.place.Reason == ""
+			case l.place.Node == n.cfg.Name:
+				return n.owner(id) == nil
+			}
+			return l.own.Node != l.place.Node
+		})
+		if !waits {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
-	return out
+	return nil
 }

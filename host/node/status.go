@@ -1,61 +1,102 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/run"
 )
 
-// Products lists the mesh, by domain and name.
+// Products lists the mesh, by domain and name. A direct request gets those that run here.
 func (n *Node) Products(ctx context.Context) ([]host.ProductStatus, error) {
-	n.mu.RLock()
-	owners := make([]*owner, 0, len(n.owners))
-	for _, o := range n.owners {
-		owners = append(owners, o)
-	}
-	n.mu.RUnlock()
-	out := make([]host.ProductStatus, 0, len(owners))
-	for _, o := range owners {
-		st, err := n.status(ctx, o)
+	elsewhere := map[string]map[string]host.ProductStatus{} // by node that was asked
+	out := []host.ProductStatus{}
+	for _, l := range n.listings() {
+		id := l.product.ID
+		if o := n.owner(id); o == nil && host.IsDirect(ctx) {
+			continue
+		} else if o == nil && elsewhere[l.own.Node] == nil {
+			elsewhere[l.own.Node] = n.productsOf(ctx, l.own.Node)
+		}
+		st, err := n.status(ctx, l)
 		if err != nil {
 			return nil, err
 		}
+		if told, ok := elsewhere[l.own.Node][st.URL]; ok {
+			told.Node = l.own.Node
+			st = told
+		}
 		out = append(out, st)
 	}
-	slices.SortFunc(out, func(a, b host.ProductStatus) int {
-		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Product, b.Product))
-	})
 	return out, nil
 }
 
+// productsOf asks another node for what runs there, by URL; what it does not tell is read from the heads.
+func (n *Node) productsOf(ctx context.Context, node string) map[string]host.ProductStatus {
+	out := map[string]host.ProductStatus{}
+	if node == "" || node == n.cfg.Name {
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, peerAnswers)
+	defer cancel()
+	c, err := n.peer(node)
+	if err != nil {
+		return out
+	}
+	told, err := c.Products(ctx, "")
+	if err != nil {
+		n.log.Warn("a node does not tell what it runs", "node", node, "error", err)
+	}
+	for _, st := range told {
+		out[st.URL] = st
+	}
+	return out
+}
+
+// peerAnswers bounds how long another node is waited for when its answer only adds to what is known.
+const peerAnswers = 2 * time.Second
+
 // Product is the status of one product.
 func (n *Node) Product(ctx context.Context, id host.ProductID) (host.ProductStatus, error) {
-	o, err := n.owner(id)
+	l, err := n.listing(id)
 	if err != nil {
 		return host.ProductStatus{}, err
 	}
-	return n.status(ctx, o)
-}
-
-func (n *Node) owner(id host.ProductID) (*owner, error) {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	if o := n.owners[id]; o != nil {
-		return o, nil
+	if n.owner(id) == nil && !host.IsDirect(ctx) && l.own.Node != "" {
+		if c, err := n.peer(l.own.Node); err == nil {
+			limited, cancel := context.WithTimeout(ctx, peerAnswers)
+			defer cancel()
+			if st, err := c.Product(limited, host.Address{Domain: id.Domain, Product: id.Name}); err == nil {
+				st.Node = l.own.Node
+				return st, nil
+			}
+		}
 	}
-	return nil, host.Errorf(host.CodeAccessUnknown, "no product %s in this mesh", id.URL()).
-		WithHint("see what there is: adp find")
+	return n.status(ctx, l)
 }
 
-func (n *Node) status(ctx context.Context, o *owner) (host.ProductStatus, error) {
-	o.mu.Lock()
-	p, spec, state, reason, hint := o.product, o.spec, o.state, o.reason, o.hint
-	o.mu.Unlock()
+// stateOf is what a product does: what its loop here says, else what its newest head says.
+func (n *Node) stateOf(ctx context.Context, l listing) (state host.State, reason, hint string) {
+	if o := n.owner(l.product.ID); o != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.state, o.reason, o.hint
+	}
+	o := newOwner(n, l.product.ID, host.Ownership{})
+	n.restoreState(ctx, o)
+	if o.reason == "" && l.own.Node == "" {
+		o.reason = whyNowhere(l)
+	}
+	return o.state, o.reason, o.hint
+}
+
+func (n *Node) status(ctx context.Context, l listing) (host.ProductStatus, error) {
+	p, spec := l.product, l.spec
+	state, reason, hint := n.stateOf(ctx, l)
 	st := host.ProductStatus{Domain: p.ID.Domain, Product: p.ID.Name, Version: p.Version, Language: p.Code.Language,
-		State: state, Reason: reason, Hint: hint, URL: p.ID.URL(), Description: p.Description, Tags: p.Tags, Artifact: spec.Artifact}
+		State: state, Reason: reason, Hint: hint, Node: l.own.Node, URL: p.ID.URL(), Description: p.Description, Tags: p.Tags, Artifact: spec.Artifact}
 	switch {
 	case spec.Retired:
 		st.State = host.StateRetired
@@ -122,8 +163,18 @@ func (n *Node) newest(ctx context.Context, id host.ProductID) (*host.Head, host.
 // Runs lists the newest runs of a product, newest first: those that committed a head, held ones included, and those
 // that failed on this node.
 func (n *Node) Runs(ctx context.Context, id host.ProductID, limit int) ([]host.RunStatus, error) {
-	if _, err := n.owner(id); err != nil {
+	l, err := n.listing(id)
+	if err != nil {
 		return nil, err
+	}
+	if n.owner(id) == nil && !host.IsDirect(ctx) && l.own.Node != "" {
+		if c, err := n.peer(l.own.Node); err == nil {
+			limited, cancel := context.WithTimeout(ctx, peerAnswers)
+			defer cancel()
+			if out, err := c.Runs(limited, host.Address{Domain: id.Domain, Product: id.Name}, limit); err == nil {
+				return out, nil
+			}
+		}
 	}
 	out, err := n.failures.list(id)
 	if err != nil {

@@ -19,7 +19,10 @@ import (
 	"github.com/adp-host/adp/host/policy"
 )
 
-const headerRequestID = "X-Request-Id"
+const (
+	headerRequestID = "X-Request-Id"
+	headerDirect    = "Adp-Direct" // one node asks another: what it has itself is the answer
+)
 
 // identify names the request: by the client's X-Request-Id when it is sane, else by a random one.
 func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
@@ -34,6 +37,9 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set(headerRequestID, id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		if c.Request().Header.Get(headerDirect) != "" {
+			c.SetRequest(c.Request().WithContext(host.WithDirect(c.Request().Context())))
+		}
 		return next(c)
 	}
 }

@@ -21,9 +21,21 @@ import (
 
 // Client speaks to one node. It is safe for concurrent use.
 type Client struct {
-	base  *url.URL
-	token string
-	http  *http.Client
+	base   *url.URL
+	token  string
+	direct bool
+	http   *http.Client
+}
+
+// DirectHeader marks what a node is to answer from what it has itself.
+const DirectHeader = "Adp-Direct"
+
+// Direct is a client of the same node that gets its answers from that node alone: what it would ask others for is
+// missing. Nodes ask each other so.
+func (c *Client) Direct() *Client {
+	d := *c
+	d.direct = true
+	return &d
 }
 
 // New makes a client of the node at base, http://host:port. The token may be "" where reading needs none. Nothing is
@@ -102,6 +114,9 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	}
 	for name, values := range header {
 		req.Header[name] = values
+	}
+	if c.direct {
+		req.Header.Set(DirectHeader, "1")
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)

@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/serve/rest/client"
+)
+
+// Fleet is how a node lives with others. They share an etcd, a folder of data and a token.
+type Fleet struct {
+	// Shared is the folder of the store, the registry and the ledger of sources; "": the node's own data directory. Several
+	// nodes must reach it under the same path.
+	Shared string
+	// Endpoints are addresses of an etcd that runs elsewhere; none: the node embeds one.
+	Endpoints []string
+	TLS       *tls.Config // of connections to Endpoints
+	// Member lets other nodes reach the embedded etcd.
+	Member *cluster.Member
+
+	URL      string            // where other nodes reach this one; "": nowhere
+	Version  string            // of adp
+	Labels   map[string]string // that products can ask for
+	Features []string          // likewise
+	Memory   int64             // bytes that products may ask for together; 0: unlimited
+	Products int               // how many it may own; 0: unlimited
+	LeaseTTL time.Duration     // after which a node that is not heard of is taken for dead; 0: 10 s
+}
+
+// joinCluster takes part under an identity that lasts as long as the data directory.
+func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
+	identity, err := keptText(filepath.Join(n.cfg.Data, "identity"), rand.Text)
+	if err != nil {
+		return nil, err
+	}
+	f := n.cfg.Fleet
+	self := cluster.NodeInfo{Identity: identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
+		Slots: n.cfg.Slots, Memory: f.Memory, Products: f.Products}
+	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Endpoints: f.Endpoints, TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
+	if len(f.Endpoints) == 0 {
+		cfg.Dir = filepath.Join(n.cfg.Data, "etcd")
+	}
+	return cluster.Open(ctx, cfg)
+}
+
+// keptText reads a text that lasts, and makes it the first time.
+func keptText(path string, fresh func() string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return string(b), nil
+	}
+	if err != nil && !os.IsNotExist(err) {
+		return "", host.Errorf(host.CodeNodeSetup, "%w", err)
+	}
+	text := fresh()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return "", host.Errorf(host.CodeNodeSetup, "%w", err)
+	}
+	return text, nil
+}
+
+// peer is a client of another node, which answers from what it has itself.
+func (n *Node) peer(id string) (*client.Client, error) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, info := range n.fleet.Nodes {
+		if info.ID == id && info.URL != "" {
+			c, err := client.New(info.URL, n.token)
+			if err != nil {
+				return nil, err
+			}
+			return c.Direct(), nil
+		}
+	}
+	return nil, host.Errorf(host.CodeNodeUnreachable, "node %s is not reachable", id).
+		WithHint("when it stays away, its products are taken over as soon as its lease has run out")
+}
+
+// elsewhere is a client of the node that owns a product, for what only the owner can do.
+func (n *Node) elsewhere(ctx context.Context, id host.ProductID) (*client.Client, error) {
+	l, err := n.listing(id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case l.own.Node == "" || l.own.Node == n.cfg.Name:
+		return nil, host.Errorf(host.CodeRunLostOwner, "no node owns %s just now: %s", id.URL(), whyNowhere(l)).WithHint("ask again in a moment")
+	case host.IsDirect(ctx):
+		return nil, host.Errorf(host.CodeRunLostOwner, "node %s does not own %s any more", n.cfg.Name, id.URL()).WithHint("ask again in a moment")
+	}
+	return n.peer(l.own.Node)
+}
+
+func whyNowhere(l listing) string {
+	if l.place.Node != "" {
+		return "it is on its way to node " + l.place.Node
+	}
+	if l.place.Reason != "" {
+		return l.place.Reason
+	}
+	return "it has not been placed yet"
+}
+
+// commandElsewhere passes a command on to the node that owns the product.
+func (n *Node) commandElsewhere(ctx context.Context, id host.ProductID, cmd client.Command) (host.RunStatus, error) {
+	c, err := n.elsewhere(ctx, id)
+	if err != nil {
+		return host.RunStatus{}, err
+	}
+	out, err := c.Control(ctx, host.Address{Domain: id.Domain, Product: id.Name}, cmd)
+	if err != nil || out.Run == nil {
+		return host.RunStatus{}, err
+	}
+	return *out.Run, nil
+}

@@ -1,0 +1,129 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/placement"
+)
+
+// replanEvery is how often the elected scheduler looks without being told: what it was told may have been refused.
+const replanEvery = 10 * time.Second
+
+// settleDown joins the changes of one event: a node that goes is one plan, not one for each of its products.
+const settleDown = 5 * time.Millisecond
+
+// schedule is what the elected node does for the term: whenever nodes, registrations or owners change, it plans and
+// writes where products are to run.
+func (n *Node) schedule(ctx context.Context, t cluster.Term) {
+	n.replan()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.planning:
+		case <-time.After(replanEvery):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settleDown):
+		}
+		wishes := n.wishes()
+		if len(wishes) == 0 {
+			continue
+		}
+		if err := n.cluster.Place(ctx, t, wishes); err != nil && ctx.Err() == nil {
+			n.log.Warn("cannot place products", "error", err)
+			time.AfterFunc(retake, n.replan)
+		}
+	}
+}
+
+// replan asks for a plan. It never blocks.
+func (n *Node) replan() {
+	select {
+	case n.planning <- struct{}{}:
+	default:
+	}
+}
+
+// wishes is what a plan changes about where products are to run. A product that fits nowhere is told so, once.
+func (n *Node) wishes() map[host.ProductID]cluster.Placement {
+	s := n.placementState()
+	out := map[host.ProductID]cluster.Placement{}
+	for _, m := range placement.Plan(s) {
+		out[m.Product] = cluster.Placement{Node: m.To, Reason: m.Reason}
+	}
+	var explainer *placement.Explainer
+	for _, l := range n.listings() {
+		if _, moved := out[l.product.ID]; moved || l.place.Node != "" || l.spec.Retired {
+			continue
+		}
+		if explainer == nil {
+			explainer = placement.NewExplainer(s)
+		}
+		if x, ok := explainer.Explain(l.product.ID); ok && x.Summary != l.place.Reason {
+			out[l.product.ID] = cluster.Placement{Reason: x.Summary}
+		}
+	}
+	return out
+}
+
+// placementState is the mesh as plans see it.
+func (n *Node) placementState() placement.State {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	var s placement.State
+	known := map[string]bool{}
+	for _, info := range n.fleet.Nodes {
+		known[info.ID] = true
+		s.Nodes = append(s.Nodes, placementNode(info, n.config(info.ID)))
+	}
+	for _, l := range n.catalogue {
+		if l.product == nil {
+			continue
+		}
+		s.Products = append(s.Products, placementProduct(l))
+		for _, id := range []string{l.own.Node, l.place.Node} {
+			if id != "" && !known[id] { // it may come back
+				known[id] = true
+				s.Nodes = append(s.Nodes, placement.Node{ID: id})
+			}
+		}
+	}
+	return s
+}
+
+// config is what an operator said of a node. The caller holds n.mu.
+func (n *Node) config(id string) cluster.NodeConfig {
+	for _, c := range n.fleet.Configs {
+		if c.ID == id {
+			return c
+		}
+	}
+	return cluster.NodeConfig{ID: id}
+}
+
+func placementNode(info cluster.NodeInfo, cfg cluster.NodeConfig) placement.Node {
+	return placement.Node{ID: info.ID, Labels: info.Labels, Features: info.Features, Alive: true,
+		Cordoned: cfg.Cordoned, Draining: cfg.Draining,
+		Capacity: placement.Capacity{Slots: info.Slots, Products: info.Products, Memory: info.Memory}}
+}
+
+func placementProduct(l listing) placement.Product {
+	p := placement.Product{ID: l.product.ID, Retired: l.spec.Retired, Owner: l.own.Node, Epoch: l.own.Epoch}
+	need := l.product.Placement
+	p.Need = placement.Need{Node: need.Node, Labels: need.Labels, Features: need.Features, Memory: need.Memory,
+		Weight: need.Weight, RunMemory: l.product.Limits.Memory}
+	switch {
+	case l.place.Node == l.own.Node || l.place == (cluster.Placement{}):
+	case l.place.Node == "":
+		p.Leaving = l.own.Node != ""
+	default:
+		p.Next = l.place.Node
+	}
+	return p
+}
