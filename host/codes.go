@@ -60,6 +60,7 @@ const (
 	CodeNodeEtcd        ErrorCode = "ADP-N004" // etcd failed
 	CodeNodeSetup       ErrorCode = "ADP-N005" // a setting that cannot work
 	CodeNodeConflict    ErrorCode = "ADP-N006" // somebody else changed it meanwhile
+	CodeNodeUnknown     ErrorCode = "ADP-N007" // no such node
 
 	// P: policy.
 	CodePolicyDenied ErrorCode = "ADP-P001"

@@ -48,3 +48,38 @@ type RunStatus struct {
 	Checks   []Check   `json:"checks,omitempty"`
 	Finished time.Time `json:"finished"`
 }
+
+// NodeStatus is a node as lists show it.
+type NodeStatus struct {
+	Node     string            `json:"node"`
+	State    string            `json:"state"` // ready, cordoned, draining, drained, lost
+	Products int               `json:"products"`
+	Slots    int               `json:"slots,omitempty"`
+	Leader   bool              `json:"leader"`           // it places products
+	Member   string            `json:"member,omitempty"` // of etcd: voter, learner; "" when it carries none
+	URL      string            `json:"url,omitempty"`
+	Version  string            `json:"version,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Features []string          `json:"features,omitempty"`
+	Memory   int64             `json:"memory,omitempty"` // bytes that products may ask for together
+	Boot     string            `json:"boot,omitempty"`   // changes with every start
+	Started  time.Time         `json:"started,omitzero"`
+
+	Owns []PlacementStatus `json:"owns,omitempty"` // details of one node only
+}
+
+// PlacementStatus says why a product is where it is.
+type PlacementStatus struct {
+	Product string `json:"product"` // its URL
+	Node    string `json:"node,omitempty"`
+	Epoch   Epoch  `json:"epoch,omitempty"`
+	Why     string `json:"why"`
+	// Nodes is what each node would say to the product, by name.
+	Nodes map[string]string `json:"nodes,omitempty"`
+}
+
+// FleetStatus is all nodes, and what the mesh survives.
+type FleetStatus struct {
+	Nodes     []NodeStatus `json:"nodes"`
+	Tolerance string       `json:"tolerance"` // how many failures are tolerated now, in words
+}

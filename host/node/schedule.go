@@ -80,7 +80,7 @@ func (n *Node) placementState() placement.State {
 	known := map[string]bool{}
 	for _, info := range n.fleet.Nodes {
 		known[info.ID] = true
-		s.Nodes = append(s.Nodes, placementNode(info, n.config(info.ID)))
+		s.Nodes = append(s.Nodes, placementNode(info, configOf(n.fleet, info.ID)))
 	}
 	for _, l := range n.catalogue {
 		if l.product == nil {
@@ -95,16 +95,6 @@ func (n *Node) placementState() placement.State {
 		}
 	}
 	return s
-}
-
-// config is what an operator said of a node. The caller holds n.mu.
-func (n *Node) config(id string) cluster.NodeConfig {
-	for _, c := range n.fleet.Configs {
-		if c.ID == id {
-			return c
-		}
-	}
-	return cluster.NodeConfig{ID: id}
 }
 
 func placementNode(info cluster.NodeInfo, cfg cluster.NodeConfig) placement.Node {
