@@ -134,7 +134,7 @@ func placementStatus(l listing, explainer *placement.Explainer) host.PlacementSt
 		if !v.OK() {
 			says = v.Reason
 		}
-		st.Nodes[v.Name] = says
+		st.Nodes[v.Node] = says
 	}
 	return st
 }

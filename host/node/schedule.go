@@ -108,12 +108,8 @@ func placementProduct(l listing) placement.Product {
 	need := l.product.Placement
 	p.Need = placement.Need{Node: need.Node, Labels: need.Labels, Features: need.Features, Memory: need.Memory,
 		Weight: need.Weight, RunMemory: l.product.Limits.Memory}
-	switch {
-	case l.place.Node == l.own.Node || l.place == (cluster.Placement{}):
-	case l.place.Node == "":
-		p.Leaving = l.own.Node != ""
-	default:
-		p.Next = l.place.Node
+	if p.Wish = l.place.Node; l.place == (cluster.Placement{}) { // no plan has had it yet
+		p.Wish = l.own.Node
 	}
 	return p
 }

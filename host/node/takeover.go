@@ -151,7 +151,7 @@ func (n *Node) accepts(l listing) placement.Verdict {
 	for _, node := range s.Nodes {
 		if node.ID == n.cfg.Name {
 			node.Alive, node.Draining, node.Cordoned = true, false, false // what is on its way may come
-			return placement.Fits(p, node, s.Quotas[p.ID.Tenant], s.Placed().Usage(p, node.ID, node.ID))
+			return placement.Fits(p, node, s.Quotas[p.ID.Tenant], s.Wished().Usage(p, node.ID, node.ID))
 		}
 	}
 	return placement.Verdict{} // this node has only just come: the scheduler knew it
