@@ -91,7 +91,10 @@ func (r *running) answers(ctx context.Context) error {
 
 // listen opens a loopback port: nothing listens beyond it as long as there is no identity to tell callers apart.
 func listen(address string) (net.Listener, error) {
-	name, _, err := net.SplitHostPort(address)
+	name, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
 		return nil, &usageError{fmt.Sprintf("--listen %s: write it as 127.0.0.1:7070", address), "adp up"}
 	}

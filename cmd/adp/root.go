@@ -47,21 +47,31 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 contract or policy violated, 4 not allowe
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}
-	a.completion(root)
+	a.cobraVerbs(root)
 	root.SuggestionsMinimumDistance = 2
 	return root
 }
 
-// completion has cobra's own verb refuse what the others refuse.
-func (a *app) completion(root *cobra.Command) {
+// cobraVerbs has cobra's own verbs refuse what the others refuse.
+func (a *app) cobraVerbs(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
-	c, _, err := root.Find([]string{"completion"})
-	if err != nil {
-		return
-	}
-	c.Args, c.RunE = a.unknownCommand, root.RunE
-	for _, shell := range c.Commands() {
-		shell.Args = usageArgs(shell.Args)
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args, c.RunE = a.unknownCommand, root.RunE
+			for _, shell := range c.Commands() {
+				shell.Args = usageArgs(shell.Args)
+			}
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err != nil {
+					return err
+				}
+				return a.unknownCommand(about, rest)
+			}
+		}
 	}
 }
 

@@ -37,7 +37,9 @@ func LoadProduct(fsys fs.FS) (*Bundle, error) {
 	b := &Bundle{contracts: map[string]*Document{}}
 	src, err := readFile(fsys, ProductFile)
 	if err != nil {
-		return nil, host.Errorf(host.CodeManifestRef, "no %s: %w", ProductFile, err).WithHint("make a product with: adp new NAME --lang go")
+		e := host.Errorf(host.CodeManifestRef, "no %s: %w", ProductFile, err).WithHint("make a product with: adp new NAME --lang go")
+		e.At.File = ProductFile
+		return nil, e
 	}
 	if b.Product, err = Parse(ProductFile, src); err != nil {
 		return nil, err
