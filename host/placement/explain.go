@@ -102,7 +102,7 @@ func (x *Explanation) summary(p *Product) string {
 	case v.OK():
 		return fmt.Sprintf("%s, one of %d nodes that fit", text, fit)
 	case fit > 0:
-		return fmt.Sprintf("%s, though %s; %d other nodes fit", text, v.Reason, fit)
+		return fmt.Sprintf("%s, though %s; other nodes that fit: %d", text, v.Reason, fit)
 	}
 	return fmt.Sprintf("%s, though %s: %s", text, v.Reason, nowhereFits(verdicts))
 }

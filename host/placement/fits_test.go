@@ -118,7 +118,7 @@ func TestExplain(t *testing.T) {
 		"kept":     "on node b, though node b is cordoned: none of 3 nodes fits (2 × label-missing, 1 × node-cordoned)",
 		"new":      "runs nowhere yet: 1 of 3 nodes fit",
 		"old":      "it is retired: it runs nowhere",
-		"lost":     "on node z, though node z is not alive; 1 other nodes fit",
+		"lost":     "on node z, though node z is not alive; other nodes that fit: 1",
 		"waits":    "on node c, though node c is not alive: none of 3 nodes fits (2 × other-node, 1 × node-dead)",
 	} {
 		x, ok := Explain(s, id(name))
@@ -132,6 +132,10 @@ func TestExplain(t *testing.T) {
 	x, _ := Explain(s, id("nowhere"))
 	if got := x.Nodes[0]; got.Reason != "node a lacks label region=eu" || got.Here || got.Load.Products != 3 || got.Share != 1.5 {
 		t.Errorf("%+v", got)
+	}
+	full := State{Nodes: []Node{{ID: "a", Alive: true, Capacity: Capacity{Products: 1}}}, Products: s.Products[:1], Quotas: map[string]Quota{"local": {Products: 1}}}
+	if x, _ := Explain(full, id("here")); x.Summary != "on node a, the only one of 1 that fits" {
+		t.Errorf("a product was counted against itself: %s", x.Summary)
 	}
 	if _, ok := Explain(s, id("other")); ok {
 		t.Error("a product that does not exist was explained")

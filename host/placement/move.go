@@ -23,7 +23,8 @@ const (
 var kinds = []Kind{Release, Assign, Stay, Hand}
 
 // Move is a change of where one product is wanted: To becomes its Wish. From then releases it, if it is alive, and To
-// claims it as soon as Fits says so. Moves may be carried out in any order and a few at a time; as releasing waits for
+// claims it as soon as Fits says so. A release from a node that is dead is for the scheduler to carry out; otherwise the
+// product would go on counting against its tenant. Moves may be carried out in any order and a few at a time; as releasing waits for
 // nobody, they never wait for each other in a circle.
 type Move struct {
 	Kind    Kind           `json:"kind"`

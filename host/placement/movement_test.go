@@ -111,6 +111,20 @@ func TestJoinTakesFromEverywhere(t *testing.T) {
 	}
 }
 
+// TestTiesScatter: where nodes are equal to a product, each product has an order of its own.
+func TestTiesScatter(t *testing.T) {
+	all := freeState(4, 1000, one)
+	on := map[string]int{}
+	for i := range all.Products {
+		on[Plan(State{Nodes: all.Nodes, Products: all.Products[i : i+1]})[0].To]++
+	}
+	for _, n := range all.Nodes {
+		if on[n.ID] < 200 || on[n.ID] > 300 {
+			t.Errorf("node %s gets %d of 1000", n.ID, on[n.ID])
+		}
+	}
+}
+
 // TestLeaveMovesItsOwnOnly: when a node dies, is drained or is forgotten, all its products move and, as with a join,
 // hardly any other.
 func TestLeaveMovesItsOwnOnly(t *testing.T) {

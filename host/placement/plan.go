@@ -107,7 +107,7 @@ func (p *planner) orderWaiting() {
 		switch {
 		case it.at != nowhere && p.nodes[it.at].Alive:
 			return 2
-		case it.Wish == "" && it.Owner == "":
+		case it.Wish == "":
 			return 1
 		}
 		return 0

@@ -96,11 +96,7 @@ func TestPlanIgnoresOrder(t *testing.T) {
 // is owned at that moment. Limits that held never break, nothing waits for ever, and the end is what was planned.
 func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 	forAll(t, 3000, anyState, func(s State, r *rand.Rand) error {
-		s = apply(s, Plan(s)) // within its limits
-		for i := range s.Products {
-			p := &s.Products[i]
-			p.Owner = p.Wish
-		}
+		s = carriedOut(s)
 		for i := range s.Nodes {
 			s.Nodes[i].Draining = s.Nodes[i].Draining || sometimes(r, 4)
 			s.Nodes[i].Alive = s.Nodes[i].Alive && !sometimes(r, 6)
@@ -135,7 +131,7 @@ func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 			pending = left
 		}
 		for i, p := range s.Products {
-			if end := want.Products[i].Wish; p.Owner != end && end != "" {
+			if end := want.Products[i].Wish; p.Owner != end {
 				return fmt.Errorf("%s ended on %q, not on %q", p.ID, p.Owner, end)
 			}
 		}
@@ -143,16 +139,13 @@ func TestPlanCarriedOutInAnyOrder(t *testing.T) {
 	})
 }
 
-// act lets the node whose turn it is release or claim product i.
+// act lets the node whose turn it is release or claim product i; for a dead owner the scheduler releases.
 func act(s *State, i int, tally *Tally) (done, acted bool) {
 	p := &s.Products[i]
-	if owner := node(*s, p.Owner); owner != nil && owner.Alive {
+	if owner := node(*s, p.Owner); p.Wish == "" || owner != nil && owner.Alive {
 		tally.Remove(*p, p.Owner)
 		p.Owner = ""
 		return p.Wish == "", true
-	}
-	if p.Wish == "" {
-		return true, false // nobody is there to release it
 	}
 	if !Fits(*p, *node(*s, p.Wish), s.Quotas[p.ID.Tenant], tally.Usage(*p, p.Wish, p.Owner)).OK() {
 		return false, false
@@ -387,6 +380,10 @@ func TestWhoStays(t *testing.T) {
 			Nodes:    []Node{{ID: "n1", Alive: true, Capacity: one}},
 			Products: []Product{product("a", "", "", Need{Weight: 9}), product("b", "n2", "n2", Need{})},
 		}, "[assign t/d/b from n2 to n1: node n2 is not alive; n1 is the only node that fits]"},
+		{"nowhere, released by a node that died", State{
+			Nodes:    []Node{{ID: "n1", Alive: true}},
+			Products: []Product{product("p", "n2", "", Need{Node: "n2"})},
+		}, "[]"},
 	} {
 		if got := fmt.Sprint(Plan(c.state)); got != c.want {
 			t.Errorf("%s:\n%s, want\n%s", c.name, got, c.want)

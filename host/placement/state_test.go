@@ -195,6 +195,15 @@ func apply(s State, moves []Move) State {
 	return s
 }
 
+// carriedOut is a planned state with every wish fulfilled.
+func carriedOut(s State) State {
+	s = apply(s, Plan(s))
+	for i := range s.Products {
+		s.Products[i].Owner = s.Products[i].Wish
+	}
+	return s
+}
+
 func node(s State, id string) *Node {
 	for i := range s.Nodes {
 		if s.Nodes[i].ID == id {
