@@ -47,6 +47,7 @@ type Head struct {
 	Outputs    map[string]OutputRef `json:"outputs"`
 	State      *StateRef            `json:"state,omitempty"`
 	Outbox     *FileRef             `json:"outbox,omitempty"`   // effects of this run, delivered after the commit
+	Effects    *Effects             `json:"effects,omitempty"`  // and where those of earlier runs are
 	Recorded   *FileRef             `json:"recorded,omitempty"` // what the guest read from drivers and policy
 	Quarantine []FileRef            `json:"quarantine,omitempty"`
 	Checks     []Check              `json:"checks,omitempty"`

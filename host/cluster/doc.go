@@ -7,6 +7,10 @@
 //	/adp/v1/own/<tenant>/<domain>/<product>   who runs it: node and epoch; never deleted, so an epoch is never reused
 //	/adp/v1/head/<tenant>/<domain>/<product>  the newest head: a host.Pointer, moved by the owner only
 //
+// and a fourth those that have written to drivers:
+//
+//	/adp/v1/out/<tenant>/<domain>/<product>   how far their effects are delivered: a host.Delivered, moved by the owner
+//
 // beside /adp/v1/meta (format and identity of the mesh), /adp/v1/node/<id> (leased: the node is probably alive) and
 // /adp/v1/idx/<node>/… (what a node owns; written together with own).
 //

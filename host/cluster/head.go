@@ -83,16 +83,24 @@ func (c *Cluster) Commit(ctx context.Context, own host.Ownership, prev, next hos
 
 // lost says why a commit was refused.
 func lost(own host.Ownership, prev host.Pointer, res outcome) error {
-	if _, revision := res.kv(1); revision != own.Revision {
-		var now owner
-		_ = json.Unmarshal(res.value(1), &now) // for the message only
-		if now.Node == "" {
-			now.Node = "nobody"
-		}
-		return host.Errorf(host.CodeRunLostOwner, "epoch %d of %s has ended: %s owns it in epoch %d", own.Epoch, own.Product.URL(), now.Node, now.Epoch).
-			WithHint("nothing was published; the owner of now reads the same inputs again")
+	if err := ended(own, res, 1); err != nil {
+		return err.WithHint("nothing was published; the owner of now reads the same inputs again")
 	}
 	var head host.Pointer
 	_ = json.Unmarshal(res.value(0), &head)
 	return host.Errorf(host.CodeRunLostOwner, "%s stands at snapshot %d, not at %d any more", own.Product.URL(), head.Seq, prev.Seq)
+}
+
+// ended says who owns a product now, by the i-th answer of a refused transaction, its own key; nil when own still stands.
+func ended(own host.Ownership, res outcome, i int) *host.Error {
+	value, revision := res.kv(i)
+	if revision == own.Revision {
+		return nil
+	}
+	var now owner
+	_ = json.Unmarshal(value, &now) // for the message only
+	if now.Node == "" {
+		now.Node = "nobody"
+	}
+	return host.Errorf(host.CodeRunLostOwner, "epoch %d of %s has ended: %s owns it in epoch %d", own.Epoch, own.Product.URL(), now.Node, now.Epoch)
 }

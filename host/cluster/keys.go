@@ -12,6 +12,7 @@ const (
 	prefixSpec = root + "spec/"
 	prefixOwn  = root + "own/"
 	prefixHead = root + "head/"
+	prefixOut  = root + "out/"
 	prefixNode = root + "node/"
 	prefixIdx  = root + "idx/"
 
@@ -23,6 +24,7 @@ const (
 func specKey(id host.ProductID) string  { return prefixSpec + id.String() }
 func ownKey(id host.ProductID) string   { return prefixOwn + id.String() }
 func headKey(id host.ProductID) string  { return prefixHead + id.String() }
+func outKey(id host.ProductID) string   { return prefixOut + id.String() }
 func placeKey(id host.ProductID) string { return prefixPlace + id.String() }
 func nodeConfigKey(node string) string  { return prefixNodeConfig + node }
 func nodeKey(node string) string        { return prefixNode + node }
