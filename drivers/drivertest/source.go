@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/adp-host/adp/drivers"
 )
@@ -128,15 +127,7 @@ func Read(ctx context.Context, s drivers.Source, r drivers.Request) (Result, err
 			b.Record.Release()
 			return out, err
 		}
-		id, name := b.Record.Column(0).(*array.Int64), b.Record.Column(1).(*array.String)
-		for i := range int(b.Record.NumRows()) {
-			row := Row{ID: id.Value(i)}
-			if name.IsValid(i) {
-				n := string(append([]byte{}, name.Value(i)...))
-				row.Name = &n
-			}
-			out.Rows = append(out.Rows, row)
-		}
+		out.Rows = append(out.Rows, rowsOf(b.Record)...)
 		out.Rejected = append(out.Rejected, b.Rejected...)
 		out.Batches++
 		b.Record.Release()

@@ -19,6 +19,7 @@ type calls struct {
 	current *drivers.Batch // that Process is working on; nil otherwise
 	reads   int64          // driver reads and decisions so far
 	writes  int64          // outbox entries so far
+	sinks   map[int]bool   // bindings that have been written to
 	decided map[string][]byte
 }
 
@@ -143,8 +144,17 @@ func (c *calls) DriverWrite(ctx context.Context, binding int, rec arrow.RecordBa
 	if err != nil {
 		return err
 	}
+	if !c.sinks[binding] && c.t.r.Sinks != nil { // who may not write learns it before anything is committed
+		if _, err := c.t.r.Sinks.Sink(ctx, c.t.a.Product.ID, b.Name, b.URI); err != nil {
+			return err
+		}
+		if c.sinks == nil {
+			c.sinks = map[int]bool{}
+		}
+		c.sinks[binding] = true
+	}
 	c.writes++
-	return c.t.outbox.add(ctx, Frame{Kind: FrameWrite, Ordinal: c.writes, Binding: b.Name, Record: rec})
+	return c.t.outbox.add(ctx, Frame{Kind: FrameWrite, Ordinal: c.writes, Binding: b.Name, URI: b.URI, Options: b.Options, Record: rec})
 }
 
 // Decide answers a policy question and records the answer. Equal questions have equal answers within a run. Without a

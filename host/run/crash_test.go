@@ -23,8 +23,8 @@ import (
 	"github.com/adp-host/adp/host/run"
 )
 
-// crash lets an attempt run until the nth hit of a failpoint and leaves it there, as a process that ended would: none
-// of its defers run. The returned function lets it go on, as a process that only slept would.
+// crash lets an attempt, and the delivery of its effects, run until the nth hit of a failpoint and leaves it there, as a
+// process that ended would: none of its defers run. The returned function lets it go on, as a process that only slept would.
 func (w *world) crash(point string, nth int) (wake func() error, reached bool) {
 	w.t.Helper()
 	at, sleep, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -32,6 +32,9 @@ func (w *world) crash(point string, nth int) (wake func() error, reached bool) {
 	a, r := w.attempt(), w.runner
 	go func() {
 		_, err := r.Execute(context.WithoutCancel(w.t.Context()), a)
+		if err == nil {
+			_, err = r.Deliver(context.WithoutCancel(w.t.Context()), a.Product, a.Own)
+		}
 		done <- err
 	}()
 	select {
@@ -47,8 +50,8 @@ func (w *world) crash(point string, nth int) (wake func() error, reached bool) {
 	return func() error { close(sleep); return <-done }, true
 }
 
-// TestCrashAtEveryFailpoint ends the process at every step of a run and starts again: no row is lost, none doubled, and
-// when the dead process turns out to have slept only, it changes nothing.
+// TestCrashAtEveryFailpoint ends the process at every step of a run and of the delivery of its effects, and starts again:
+// no row and no effect is lost, none doubled, and when the dead process turns out to have slept only, it changes nothing.
 func TestCrashAtEveryFailpoint(t *testing.T) {
 	if len(run.Failpoints) < 10 {
 		t.Fatalf("%d failpoints", len(run.Failpoints))
@@ -56,13 +59,19 @@ func TestCrashAtEveryFailpoint(t *testing.T) {
 	for _, point := range run.Failpoints {
 		t.Run(point, func(t *testing.T) {
 			w := newWorld(t, host.Append, stateful)
+			w.product.Bindings = []host.Binding{write}
 			w.inputs.add("in", text(1, "a"))
 			w.execute(host.RunCommitted)
-			want := []string{"1:1"}
+			w.deliver()
+			want, effects := []string{"1:1"}, []string{"1.1[1:1]", "1.2[1:null]"}
 			for round := range 3 {
 				id := int64(round + 2)
 				w.inputs.add("in", text(id, ""))
-				wake, reached := w.crash(point, 1)
+				nth := 1
+				if strings.HasSuffix(point, "-delivery") && round == 1 {
+					nth = 2 // between the two effects of a run
+				}
+				wake, reached := w.crash(point, nth)
 				if !reached {
 					t.Fatalf("a run does not pass %s", point)
 				}
@@ -72,6 +81,10 @@ func TestCrashAtEveryFailpoint(t *testing.T) {
 				}
 				want = append(want, fmt.Sprintf("%d:%d", id, round+2))
 				w.wantRows(want...)
+				w.deliver()
+				seq := w.head().Seq
+				effects = append(effects, fmt.Sprintf("%d.1[%d:%d]", seq, id, id), fmt.Sprintf("%d.2[%d:null]", seq, id))
+				w.wantEffects(write.URI, effects...)
 				before := w.files()
 				if err := wake(); err != nil && host.CodeOf(err) != host.CodeRunLostOwner {
 					t.Fatalf("the zombie ended with %v", err)
@@ -79,6 +92,7 @@ func TestCrashAtEveryFailpoint(t *testing.T) {
 					t.Fatal("the zombie committed after the next owner")
 				}
 				w.wantRows(want...)
+				w.wantEffects(write.URI, effects...)
 				w.checkChain()
 				if after := w.files(); !subset(w.referenced(), after) {
 					t.Fatalf("the zombie removed what a head names: %v of %v", after, before)
@@ -88,7 +102,8 @@ func TestCrashAtEveryFailpoint(t *testing.T) {
 	}
 }
 
-// stateful numbers rows in the order in which they come, by state: a row that is read twice shows.
+// stateful numbers rows in the order in which they come, by state: a row that is read twice shows. Each row has two
+// effects where the product has a binding.
 var stateful = logic{process: func(g *goGuest, _ int, rows []row) error {
 	for _, r := range rows {
 		n := byte(1)
@@ -99,6 +114,9 @@ var stateful = logic{process: func(g *goGuest, _ int, rows []row) error {
 			return err
 		}
 		if err := g.emit(0, text(r.ID, fmt.Sprint(n))); err != nil {
+			return err
+		}
+		if err := errors.Join(g.write(text(r.ID, fmt.Sprint(n))), g.write(null(r.ID))); err != nil {
 			return err
 		}
 	}
@@ -179,12 +197,18 @@ func TestRandomCrashes(t *testing.T) {
 	w.checkChain()
 }
 
+// faulty lets commits meet faults while the switch is on.
 func faulty(plan func(n int) clustertest.Fault) (func(clientv3.KV) clientv3.KV, *atomic.Bool) {
+	return faultyAt("/head/", plan)
+}
+
+// faultyAt does so for transactions that write a key of the kind.
+func faultyAt(kind string, plan func(n int) clustertest.Fault) (func(clientv3.KV) clientv3.KV, *atomic.Bool) {
 	var on atomic.Bool
 	var n int
 	return func(kv clientv3.KV) clientv3.KV {
 		return &clustertest.Faulty{KV: kv, Late: func() time.Duration { return 5 * time.Millisecond }, Plan: func(keys []string) clustertest.Fault {
-			if !on.Load() || !strings.Contains(keys[0], "/head/") {
+			if !on.Load() || !strings.Contains(keys[0], kind) {
 				return clustertest.None
 			}
 			n++

@@ -11,11 +11,12 @@ import (
 	"github.com/adp-host/adp/host/failpoint"
 )
 
-// Failpoints lists every step at which a test can end the process, in the order of a run.
+// Failpoints lists every step at which a test can end the process, in the order of a run and of what delivers its effects.
 var Failpoints = []string{
 	"run.after-plan", "run.after-open", "run.after-read", "run.after-guest", "run.after-stage", "run.after-state-write",
 	"run.before-head-write", "run.after-head-write", "run.before-sync", "run.after-sync", "run.before-commit",
 	"run.after-commit", "run.after-settle", "run.after-acknowledge",
+	"run.before-delivery", "run.after-delivery", "run.after-delivery-acknowledge",
 }
 
 // Execute makes one attempt: it runs the product if there is something to do, and publishes what comes out, or holds

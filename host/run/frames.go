@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -37,6 +38,8 @@ const (
 type Frame struct {
 	Kind    FrameKind       `json:"kind"`
 	Ordinal int64           `json:"ordinal,omitempty"` // outbox: with product and seq the idempotency key, from 1
+	URI     string          `json:"uri,omitempty"`     // outbox: where the binding led when it was written
+	Options host.Options    `json:"options,omitempty"` // outbox: and its options then
 	Call    int64           `json:"call,omitempty"`    // recorded: numbers the guest's reads, from 1
 	Binding string          `json:"binding,omitempty"`
 	Input   string          `json:"input,omitempty"`
@@ -100,22 +103,27 @@ func (w *frames) close() (*host.FileRef, error) {
 	return &ref, err
 }
 
-// ReadFrames reads an outbox or a recorded file, its hash verified. Errors are of code T004.
+// ReadFrames reads an outbox or a recorded file, one frame in memory at a time, after its hash has been verified. Errors
+// are of code T004.
 func ReadFrames(ctx context.Context, s drivers.Store, ref host.FileRef) iter.Seq2[Frame, error] {
 	return func(yield func(Frame, error) bool) {
-		b, err := readFile(ctx, s, ref)
+		f, err := openVerified(ctx, s, ref)
 		if err != nil {
 			yield(Frame{}, err)
 			return
 		}
-		r := bytes.NewReader(b)
+		defer f.Close()
+		r := bufio.NewReaderSize(f, 64<<10)
 		magic := make([]byte, len(framesMagic))
 		if _, err := io.ReadFull(r, magic); err != nil || string(magic) != framesMagic {
 			yield(Frame{}, host.Errorf(host.CodeTableDamaged, "%s is not a file of frames", ref.Location))
 			return
 		}
-		for r.Len() > 0 {
-			fr, err := readFrame(r)
+		for {
+			if _, err := r.Peek(1); err == io.EOF {
+				return
+			}
+			fr, err := readFrame(r, f.Size())
 			if err != nil {
 				yield(Frame{}, host.Errorf(host.CodeTableDamaged, "%s: %w", ref.Location, err))
 				return
@@ -127,16 +135,16 @@ func ReadFrames(ctx context.Context, s drivers.Store, ref host.FileRef) iter.Seq
 	}
 }
 
-func readFrame(r *bytes.Reader) (Frame, error) {
+func readFrame(r *bufio.Reader, most int64) (Frame, error) {
 	var fr Frame
-	header, err := readPiece(r)
+	header, err := readPiece(r, most)
 	if err != nil {
 		return fr, err
 	}
 	if err := json.Unmarshal(header, &fr); err != nil {
 		return fr, err
 	}
-	rows, err := readPiece(r)
+	rows, err := readPiece(r, most)
 	if err != nil || len(rows) == 0 {
 		return fr, err
 	}
@@ -153,9 +161,10 @@ func readFrame(r *bytes.Reader) (Frame, error) {
 	return fr, nil
 }
 
-func readPiece(r *bytes.Reader) ([]byte, error) {
+// readPiece reads a length of at most most bytes, and so many bytes.
+func readPiece(r *bufio.Reader, most int64) ([]byte, error) {
 	n, err := binary.ReadUvarint(r)
-	if err != nil || n > uint64(r.Len()) {
+	if err != nil || n > uint64(most) {
 		return nil, fmt.Errorf("a frame is cut")
 	}
 	b := make([]byte, n)

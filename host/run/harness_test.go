@@ -22,6 +22,7 @@ import (
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/drivers/drivertest"
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
@@ -37,6 +38,7 @@ type world struct {
 	inputs  *logs
 	tables  *rowTables
 	guests  *goGuests
+	sink    *drivertest.Counter // outlives the world's processes, as the targets of effects do
 	product *host.Product
 	own     host.Ownership
 	runner  *run.Runner
@@ -95,7 +97,7 @@ func newWorldOn(t testing.TB, wrap func(clientv3.KV) clientv3.KV, mode host.Outp
 	if len(inputs) == 0 {
 		inputs = []host.Input{{Name: "in", Mode: host.Incremental, Schema: schema}}
 	}
-	w := &world{t: t, store: store, cluster: c, inputs: newLogs(), guests: &goGuests{logic: logic}, module: "sha256:m1", config: "sha256:c1",
+	w := &world{t: t, store: store, cluster: c, inputs: newLogs(), guests: &goGuests{logic: logic}, sink: &drivertest.Counter{}, module: "sha256:m1", config: "sha256:c1",
 		product: &host.Product{ID: host.ProductID{Tenant: host.LocalTenant, Domain: fmt.Sprint("d", worlds), Name: "p"}, Inputs: inputs,
 			Outputs: []host.Output{{Name: "out", Mode: mode, Key: []string{"id"}, Schema: schema}}}}
 	if mode != host.Upsert {
@@ -115,9 +117,9 @@ func (w *world) restart() {
 	w.own = own
 	w.tables = &rowTables{store: w.store}
 	w.runner = &run.Runner{Guests: w.guests, Tables: w.tables, Heads: w.cluster, Inputs: w.inputs, Store: w.store, Node: "n1",
-		CommitGrace: 50 * time.Millisecond,
-		Engine:      func() host.Engine { return host.Engine{Name: "go", Version: "1"} },
-		Trouble:     func(_ host.ProductID, err error) { w.trouble = append(w.trouble, err) }}
+		Outboxes: w.cluster, Sinks: sinks{w.sink}, CommitGrace: 50 * time.Millisecond,
+		Engine:  func() host.Engine { return host.Engine{Name: "go", Version: "1"} },
+		Trouble: func(_ host.ProductID, err error) { w.trouble = append(w.trouble, err) }}
 }
 
 func (w *world) attempt() run.Attempt {
@@ -139,6 +141,42 @@ func (w *world) execute(want host.RunState, change ...func(*run.Attempt)) run.Re
 		w.t.Fatalf("run ended %s (%s), want %s; checks %+v", res.State, res.Run.Reason, want, res.Checks)
 	}
 	return res
+}
+
+// sinks gives every binding the same sink.
+type sinks struct{ sink drivers.Sink }
+
+func (s sinks) Sink(context.Context, host.ProductID, string, string) (drivers.Sink, error) {
+	return s.sink, nil
+}
+
+// write is a binding that leads to the world's sink.
+var write = host.Binding{Name: "sink", URI: "mem:a", Access: "write", Schema: schema}
+
+// deliver hands over what waits.
+func (w *world) deliver() host.Delivered {
+	w.t.Helper()
+	at, err := w.runner.Deliver(w.t.Context(), w.product, w.own)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return at
+}
+
+// wantEffects compares what has arrived at the sink, one "seq.ordinal[rows]" an effect, in the order in which it came.
+func (w *world) wantEffects(uri string, want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, a := range w.sink.Arrived(uri, w.product.ID.String()) {
+		var rows []row
+		for _, r := range a.Rows {
+			rows = append(rows, row{ID: r.ID, Name: r.Name})
+		}
+		got = append(got, fmt.Sprintf("%d.%d%v", a.Seq, a.Ordinal, rows))
+	}
+	if !slices.Equal(got, want) {
+		w.t.Fatalf("at %s arrived %q, want %q", uri, got, want)
+	}
 }
 
 func force(a *run.Attempt)   { a.Force = true }
@@ -465,6 +503,18 @@ func (g *goGuest) emit(port int, rows ...row) error {
 	rec := record(rows, g.spec.Product.Outputs[port].Mode == host.Upsert)
 	defer rec.Release()
 	return g.calls.Emit(g.ctx, port, rec)
+}
+
+// write puts rows into the outbox, if the product has a binding to write to.
+func (g *goGuest) write(rows ...row) error {
+	for i, b := range g.spec.Product.Bindings {
+		if b.Access == "write" {
+			rec := record(rows, false)
+			defer rec.Release()
+			return g.calls.DriverWrite(g.ctx, i, rec)
+		}
+	}
+	return nil
 }
 
 func (g *goGuest) Open(ctx context.Context) error {

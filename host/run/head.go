@@ -156,22 +156,51 @@ func (r *recentRefs) at(seq host.Seq) (host.HeadRef, bool) {
 
 // readFile reads a whole immutable file and verifies its hash; T004 when it is missing or differs.
 func readFile(ctx context.Context, s drivers.Store, ref host.FileRef) ([]byte, error) {
-	f, err := s.Open(ctx, ref.Location)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, host.Errorf(host.CodeTableDamaged, "file %s is missing: %w", ref.Location, err)
-	}
+	f, err := openFile(ctx, s, ref)
 	if err != nil {
-		return nil, storeError("read", err)
+		return nil, err
 	}
 	defer f.Close()
 	b := make([]byte, f.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
 		return nil, storeError("read", err)
 	}
-	if got := digest(b); got != ref.Hash {
-		return nil, host.Errorf(host.CodeTableDamaged, "file %s does not match its hash: it has %s, its reference says %s", ref.Location, got, ref.Hash)
+	return b, verify(ref, digest(b))
+}
+
+// openVerified opens an immutable file that need not fit in memory, after it was read once to verify its hash; T004 when
+// it is missing or differs.
+func openVerified(ctx context.Context, s drivers.Store, ref host.FileRef) (drivers.StoreFile, error) {
+	f, err := openFile(ctx, s, ref)
+	if err != nil {
+		return nil, err
 	}
-	return b, nil
+	sum := sha256.New()
+	if _, err = io.Copy(sum, f); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err = storeError("read", err); err == nil {
+		err = verify(ref, host.Digest("sha256:"+hex.EncodeToString(sum.Sum(nil))))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func openFile(ctx context.Context, s drivers.Store, ref host.FileRef) (drivers.StoreFile, error) {
+	f, err := s.Open(ctx, ref.Location)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, host.Errorf(host.CodeTableDamaged, "file %s is missing: %w", ref.Location, err)
+	}
+	return f, storeError("read", err)
+}
+
+func verify(ref host.FileRef, got host.Digest) error {
+	if got != ref.Hash {
+		return host.Errorf(host.CodeTableDamaged, "file %s does not match its hash: it has %s, its reference says %s", ref.Location, got, ref.Hash)
+	}
+	return nil
 }
 
 func digest(b []byte) host.Digest {

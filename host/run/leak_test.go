@@ -58,6 +58,7 @@ func TestNoLeaks(t *testing.T) {
 				w.inputs.addBatch("in", drivers.Batch{Record: record([]row{text(int64(i), "x"), null(int64(i))}, false), Origin: "f", Line: 1})
 			}
 			_, _ = w.runner.Execute(ctx, w.attempt())
+			_, _ = w.runner.Deliver(ctx, w.product, w.own)
 			for _, b := range w.inputs.batches["in"] {
 				b.Record.Release()
 			}

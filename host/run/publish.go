@@ -120,6 +120,7 @@ func (t *attempt) writeHead(ctx context.Context, h *host.Head) (host.Pointer, er
 	if h.Prev, h.Skips, err = chain(ctx, t.r.Store, HeadRef(t.base.pointer), t.base.head, &t.memo.recent); err != nil {
 		return host.Pointer{}, err
 	}
+	h.Effects = t.effects(h.Outbox)
 	b, err := host.CanonicalJSON(h)
 	if err != nil {
 		return host.Pointer{}, fmt.Errorf("head of %s: %w", h.Product.URL(), err)
@@ -148,13 +149,8 @@ func (t *attempt) move(ctx context.Context, next host.Pointer) error {
 		return context.Cause(ctx)
 	}
 	failpoint.Hit("run.before-commit")
-	commit, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	commit, cancel := t.r.outlive(ctx)
 	defer cancel()
-	grace := t.r.CommitGrace
-	if grace == 0 {
-		grace = defaultCommitGrace
-	}
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
 	err := t.r.Heads.Commit(commit, t.a.Own, t.base.pointer, next)
 	if err == nil {
 		return nil
@@ -171,6 +167,17 @@ func (t *attempt) move(ctx context.Context, next host.Pointer) error {
 		return nil
 	}
 	return err
+}
+
+// outlive is a context for a transaction under way: when ctx ends it goes on for CommitGrace.
+func (r *Runner) outlive(ctx context.Context) (context.Context, func()) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	grace := r.CommitGrace
+	if grace == 0 {
+		grace = defaultCommitGrace
+	}
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // onTheChain tells whether a commit that was refused had happened before: its reply was lost, and others have committed

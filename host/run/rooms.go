@@ -133,6 +133,15 @@ type Heads interface {
 	Commit(ctx context.Context, own host.Ownership, prev, next host.Pointer) error
 }
 
+// Outboxes remembers how far effects have been delivered. Implemented by host/cluster.
+type Outboxes interface {
+	// Delivered is the zero value when nothing has been.
+	Delivered(ctx context.Context, id host.ProductID) (host.Delivered, error)
+	// Acknowledge moves it from from to to if own is still the ownership. An unknown result is retried identically until it
+	// is known or ctx ends. It fails with a host.Error of code R005 when the ownership or the record has moved.
+	Acknowledge(ctx context.Context, own host.Ownership, from, to host.Delivered) error
+}
+
 // Artifacts gives module bytes. Implemented by registry.
 type Artifacts interface {
 	// Module returns bytes that match the digest.
@@ -147,4 +156,10 @@ type Decider interface {
 // Sources opens drivers for the bindings of a guest, after asking whether the product may.
 type Sources interface {
 	Open(ctx context.Context, id host.ProductID, binding string, r drivers.Request) (drivers.Reader, error)
+}
+
+// Sinks gives the drivers of the bindings that a guest writes to, after asking whether the product may. It is asked once
+// for each binding: in a run before the first write, and when effects are delivered.
+type Sinks interface {
+	Sink(ctx context.Context, id host.ProductID, binding, uri string) (drivers.Sink, error)
 }

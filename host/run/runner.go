@@ -8,8 +8,8 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// Runner executes runs. The rooms and Engine are required, the rest has usable zero values. It is safe for concurrent
-// use; attempts of one product must not overlap, and fail with R008 when they do.
+// Runner executes runs, and delivers what they write to drivers. The rooms and Engine are required, the rest has usable
+// zero values. It is safe for concurrent use; attempts of one product must not overlap, and fail with R008 when they do.
 type Runner struct {
 	Guests  Guests
 	Tables  Tables
@@ -19,6 +19,10 @@ type Runner struct {
 	Decider Decider
 	Sources Sources
 	Engine  func() host.Engine // what executes guests, for the record
+
+	// Outboxes and Sinks are for Deliver. Without Sinks what guests write is staged all the same, and goes nowhere.
+	Outboxes Outboxes
+	Sinks    Sinks
 
 	Node  string           // named in the record of a run
 	Clock func() time.Time // nil: time.Now
@@ -38,10 +42,11 @@ type Runner struct {
 	// from its files.
 	CacheBytes int64
 
-	mu     sync.Mutex
-	memos  map[host.ProductID]*memo
-	clock  int64 // rises with every use, for the least recently used
-	cached int64 // bytes of state in memos
+	mu       sync.Mutex
+	memos    map[host.ProductID]*memo
+	clock    int64 // rises with every use, for the least recently used
+	cached   int64 // bytes of state in memos
+	outboxes map[host.ProductID]*outbox
 }
 
 // Override is a person's word on a held attempt.
