@@ -61,6 +61,7 @@ const (
 	CodeNodeSetup       ErrorCode = "ADP-N005" // a setting that cannot work
 	CodeNodeConflict    ErrorCode = "ADP-N006" // somebody else changed it meanwhile
 	CodeNodeUnknown     ErrorCode = "ADP-N007" // no such node
+	CodeNodeVersion     ErrorCode = "ADP-N008" // nodes of versions that do not fit
 
 	// P: policy.
 	CodePolicyDenied ErrorCode = "ADP-P001"

@@ -33,11 +33,12 @@ const (
 	ActionDriverWrite Action = "driver.write" // write to a binding
 	ActionCommit      Action = "commit"       // publish a run
 	ActionPlace       Action = "place"        // run a product on a node
+	ActionOperate     Action = "operate"      // list, cordon and drain nodes, bring another one
 )
 
 // Actions lists every action there is.
 var Actions = []Action{
-	ActionFind, ActionRead, ActionControl, ActionPublish, ActionDriverRead, ActionDriverWrite, ActionCommit, ActionPlace,
+	ActionFind, ActionRead, ActionControl, ActionPublish, ActionDriverRead, ActionDriverWrite, ActionCommit, ActionPlace, ActionOperate,
 }
 
 // Known reports whether a is one of Actions.

@@ -20,6 +20,7 @@ type Config struct {
 	Control   Control
 	Publisher Publisher
 	Tables    Tables
+	Fleet     Fleet
 	Identity  Identity
 	Decider   Decider
 	// Contract gives the contract document of an output port, ODCS in YAML as its team wrote it.
@@ -52,7 +53,7 @@ func (c *Config) validate() error {
 	for name, missing := range map[string]bool{
 		"Catalogue": c.Catalogue == nil, "Runs": c.Runs == nil, "Control": c.Control == nil, "Publisher": c.Publisher == nil,
 		"Tables": c.Tables == nil, "Identity": c.Identity == nil, "Decider": c.Decider == nil, "CacheDir": c.CacheDir == "",
-		"Search": c.Search == nil, "Contract": c.Contract == nil,
+		"Search": c.Search == nil, "Fleet": c.Fleet == nil, "Contract": c.Contract == nil,
 	} {
 		if missing {
 			return host.Errorf(host.CodeNodeSetup, "rest.Config.%s is not set", name)

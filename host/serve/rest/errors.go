@@ -63,6 +63,8 @@ var statuses = map[host.ErrorCode]int{
 	host.CodeNodeInUse:       http.StatusServiceUnavailable,
 	host.CodeNodeEtcd:        http.StatusServiceUnavailable,
 	host.CodeNodeSetup:       http.StatusServiceUnavailable,
+	host.CodeNodeUnknown:     http.StatusNotFound,
+	host.CodeNodeVersion:     http.StatusConflict,
 }
 
 // statusOf is the HTTP status of an error.

@@ -256,6 +256,43 @@ func (m *mesh) Resume(ctx context.Context, id host.ProductID) error {
 	return err
 }
 
+// one is the only node of the test's mesh.
+var one = host.NodeStatus{Node: "n1", State: "ready", Products: 2, Leader: true, Started: time.Unix(1_700_000_000, 0).UTC()}
+
+func (m *mesh) Fleet(context.Context) (host.FleetStatus, error) {
+	return host.FleetStatus{Nodes: []host.NodeStatus{one}, Tolerance: "none may fail"}, nil
+}
+
+func (m *mesh) NodeDetail(_ context.Context, node string) (host.NodeStatus, error) {
+	if node != one.Node {
+		return host.NodeStatus{}, host.Errorf(host.CodeNodeUnknown, "no node %s in this mesh", node)
+	}
+	n := one
+	n.Owns = []host.PlacementStatus{{Product: "adp://./safety/strikes", Node: "n1", Epoch: 3, Why: "it fits", Nodes: map[string]string{"n1": "fits"}}}
+	return n, nil
+}
+
+func (m *mesh) Placement(ctx context.Context, id host.ProductID) (host.PlacementStatus, error) {
+	_, err := m.Product(ctx, id)
+	return host.PlacementStatus{Product: id.URL(), Why: "it fits"}, err
+}
+
+func (m *mesh) toldNode(ctx context.Context, node string) error {
+	_, err := m.NodeDetail(ctx, node)
+	return err
+}
+
+func (m *mesh) Cordon(ctx context.Context, node string) error   { return m.toldNode(ctx, node) }
+func (m *mesh) Drain(ctx context.Context, node string) error    { return m.toldNode(ctx, node) }
+func (m *mesh) Uncordon(ctx context.Context, node string) error { return m.toldNode(ctx, node) }
+
+func (m *mesh) Join(_ context.Context, r host.JoinRequest) (host.JoinAnswer, error) {
+	if r.Format != host.JoinFormat {
+		return host.JoinAnswer{}, host.Errorf(host.CodeNodeVersion, "another format")
+	}
+	return host.JoinAnswer{Mesh: "local", Endpoints: []string{"https://127.0.0.1:1"}}, nil
+}
+
 func (m *mesh) Trigger(ctx context.Context, id host.ProductID, rebuild bool) (host.RunStatus, error) {
 	return m.told(ctx, id, fmt.Sprintf("trigger(%v)", rebuild))
 }
@@ -421,7 +458,7 @@ func byName(products []host.ProductStatus, text string) []host.ProductStatus {
 
 // config is a server over the mesh.
 func (m *mesh) config(t *testing.T) Config {
-	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName, Contract: m.contract,
+	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Fleet: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName, Contract: m.contract,
 		Identity: OwnerToken{Token: testToken, Tenant: host.LocalTenant}, MaxUpload: 1 << 20}
 }
 

@@ -63,7 +63,13 @@ func (s *Server) routes() {
 	s.echo.POST("/api/v1/products/:domain/:product/:verb", s.control)
 	read("/api/v1/products/:domain/:product/quarantine", s.listRejected)
 	read("/api/v1/products/:domain/:product/contracts/:port", s.showContract)
+	read("/api/v1/products/:domain/:product/placement", s.showPlacement)
 	read("/api/v1/runs", s.listRuns)
+
+	read("/api/v1/nodes", s.listNodes)
+	read("/api/v1/nodes/:node", s.showNode)
+	s.echo.POST("/api/v1/nodes/:node/:verb", s.commandNode)
+	s.echo.POST("/api/v1/cluster/join", s.join)
 }
 
 // Handler is the server without a listener, for tests and for embedding.
