@@ -113,7 +113,7 @@ func ExitCode(err error) int {
 		return ExitViolated
 	case CodePolicyDenied:
 		return ExitDenied
-	case CodeAccessUnknown, CodeRegistryUnknown, CodeTableSnapshot, CodeAccessEmpty:
+	case CodeAccessUnknown, CodeRegistryUnknown, CodeTableSnapshot, CodeAccessEmpty, CodeNodeUnknown:
 		return ExitNotFound
 	}
 	if len(code) > 4 && code[4] == 'M' {

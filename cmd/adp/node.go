@@ -39,9 +39,13 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	fleet, err := a.fleetOf(ctx, "http://"+l.Addr().String())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	n, err := node.Open(ctx, node.Config{
 		Data: a.settings.Data, Name: a.settings.Name, Mesh: a.settings.Mesh, Slots: a.settings.Slots,
-		AnonymousRead: anonymousRead, Log: log,
+		AnonymousRead: anonymousRead, Log: log, Fleet: fleet,
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())

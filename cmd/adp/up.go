@@ -22,8 +22,14 @@ func (a *app) upCommand() *cobra.Command {
 
 Everything it keeps lies in the data folder. It serves on loopback only; the token in the data folder, which only its
 owner can read, is what adp shows it. Settings may also lie in adp.yaml in the data folder. With -o json one object is
-written when the node answers: url, pid, data, token_file.`,
+written when the node answers: url, pid, data, token_file.
+
+Several nodes, which share a store, make one mesh: start the first with --cluster and the others with --join and a name.
+With three of them etcd has three members, and one may fail. adp node ls says what the mesh survives now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.fleet.Role == roleEtcd {
+				return a.upEtcd(cmd.Context())
+			}
 			n, err := a.start(cmd.Context(), false)
 			if err != nil {
 				return err
@@ -38,5 +44,6 @@ written when the node answers: url, pid, data, token_file.`,
 		},
 	}
 	a.nodeFlags(cmd)
+	a.fleetFlags(cmd)
 	return cmd
 }

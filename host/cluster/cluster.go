@@ -16,7 +16,8 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// Config is how a node takes part. Node is required, and either Dir or Endpoints.
+// Config is how a node takes part. Node is required, and Dir or Endpoints; with both, and Member, the node carries one of
+// several members and reaches them all.
 type Config struct {
 	Dir  string // folder of the embedded etcd, made when missing; one process uses it at a time
 	Node string // id of this node, without "/"
@@ -40,8 +41,8 @@ func (c *Config) validate() error {
 	if c.Node == "" || strings.Contains(c.Node, "/") {
 		return host.Errorf(host.CodeNodeSetup, "a cluster needs the id of a node without %q; it got %q", "/", c.Node)
 	}
-	if (c.Dir == "") == (len(c.Endpoints) == 0) {
-		return host.Errorf(host.CodeNodeSetup, "a node has either a folder for its own etcd or addresses of another; it got %q and %q", c.Dir, c.Endpoints)
+	if c.Dir == "" && len(c.Endpoints) == 0 || c.Dir != "" && len(c.Endpoints) > 0 && c.Member == nil {
+		return host.Errorf(host.CodeNodeSetup, "a node has a folder for its own etcd or addresses of another; it got %q and %q", c.Dir, c.Endpoints)
 	}
 	if c.LeaseTTL <= 0 {
 		c.LeaseTTL = 10 * time.Second
@@ -115,6 +116,9 @@ func (c *Cluster) open(ctx context.Context, cfg Config) error {
 
 // reach gives a client of the etcd that the settings name, and what ends it.
 func reach(ctx context.Context, cfg Config) (*clientv3.Client, func() error, error) {
+	if len(cfg.Endpoints) > 0 && cfg.Dir != "" {
+		return reachAndCarry(ctx, cfg)
+	}
 	if len(cfg.Endpoints) > 0 {
 		client, err := connect(ctx, cfg)
 		if err != nil {
@@ -127,6 +131,32 @@ func reach(ctx context.Context, cfg Config) (*clientv3.Client, func() error, err
 		return nil, nil, err
 	}
 	return s.client, s.close, nil
+}
+
+// reachAndCarry starts this node's member while it reaches the others: when all start together, none answers before the
+// members have found each other.
+func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() error, error) {
+	type started struct {
+		s   *server
+		err error
+	}
+	carrying := make(chan started, 1)
+	go func() {
+		s, err := startServer(ctx, cfg)
+		carrying <- started{s, err}
+	}()
+	client, err := connect(ctx, cfg)
+	member := <-carrying
+	if err = errors.Join(err, member.err); err != nil {
+		if client != nil {
+			_ = client.Close()
+		}
+		if member.s != nil {
+			_ = member.s.close()
+		}
+		return nil, nil, err
+	}
+	return client, func() error { return errors.Join(client.Close(), member.s.close()) }, nil
 }
 
 // newCluster speaks the protocol over any KV.

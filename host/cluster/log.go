@@ -32,7 +32,17 @@ func (c *slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Che
 	return ce
 }
 
+// harmless is what etcd calls an error and is none: a version that it writes a moment later, since its database is
+// folded up once a second; and its own listeners at their end.
+var harmless = map[string]bool{
+	"failed to update storage version":              true,
+	"setting up serving from embedded etcd failed.": true,
+}
+
 func (c *slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	if e.Level == zapcore.ErrorLevel && harmless[e.Message] {
+		return nil
+	}
 	enc := zapcore.NewMapObjectEncoder()
 	for _, f := range append(c.fields[:len(c.fields):len(c.fields)], fields...) {
 		f.AddTo(enc)

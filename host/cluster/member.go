@@ -103,11 +103,35 @@ func memberInfos(members []*etcdserverpb.Member) []MemberInfo {
 	return out
 }
 
-// RunMember runs a member of etcd and no node until ctx ends.
-func RunMember(ctx context.Context, dir string, m Member, log *slog.Logger) error {
-	s, err := startServer(ctx, Config{Dir: dir, Member: &m, Log: log})
+// RunMember runs a member of etcd, and no node, until ctx ends. With Endpoints it is added to the members there and
+// gets its vote as soon as it has caught up.
+func RunMember(ctx context.Context, cfg Config) error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	var others *Cluster
+	if len(cfg.Endpoints) > 0 {
+		client, err := connect(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		others = newCluster(cfg.Node, client, client, cfg.Log)
+		others.client = client
+		m := *cfg.Member
+		if m.Join, err = others.AddMember(ctx, m.Name, m.Peer); err != nil {
+			return err
+		}
+		cfg.Member = &m
+	}
+	s, err := startServer(ctx, cfg)
 	if err != nil {
 		return err
+	}
+	if others != nil {
+		if err := others.Promote(ctx, cfg.Member.Peer); err != nil && ctx.Err() == nil {
+			return errors.Join(err, s.close())
+		}
 	}
 	select {
 	case <-ctx.Done():

@@ -21,7 +21,8 @@ type Fleet struct {
 	// Endpoints are addresses of an etcd that runs elsewhere; none: the node embeds one.
 	Endpoints []string
 	TLS       *tls.Config // of connections to Endpoints
-	// Member lets other nodes reach the embedded etcd.
+	// Member lets other nodes reach the embedded etcd; with Endpoints it is the member that this node carries as soon as
+	// there are enough nodes for three.
 	Member *cluster.Member
 
 	URL      string            // where other nodes reach this one; "": nowhere
@@ -43,8 +44,14 @@ func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 	self := cluster.NodeInfo{Identity: identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
 		Slots: n.cfg.Slots, Memory: f.Memory, Products: f.Products}
 	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Endpoints: f.Endpoints, TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
-	if len(f.Endpoints) == 0 {
-		cfg.Dir = filepath.Join(n.cfg.Data, "etcd")
+	if f.Member != nil {
+		cfg.Self.Peer = f.Member.Peer
+	}
+	switch {
+	case len(f.Endpoints) == 0 || carries(n.etcdDir()):
+		cfg.Dir = n.etcdDir()
+	default: // no member until the scheduler asks for one
+		cfg.Member = nil
 	}
 	return cluster.Open(ctx, cfg)
 }

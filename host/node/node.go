@@ -95,6 +95,9 @@ type Node struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	carryOnce sync.Once
+	carrying  bool // of carry alone
+
 	mu        sync.RWMutex
 	catalogue map[host.ProductID]listing         // every product of the mesh
 	owners    map[host.ProductID]*owner          // of the products that run here
@@ -168,6 +171,7 @@ func (n *Node) follow(ctx context.Context) error {
 			n.log.Error("watch ended", "error", err)
 		}
 	})
+	n.carrying = len(n.cfg.Fleet.Endpoints) > 0 && carries(n.etcdDir())
 	n.wg.Go(func() { n.cluster.WatchNodes(n.ctx, n.onFleet) })
 	n.wg.Go(func() { n.cluster.Lead(n.ctx, n.schedule) })
 	for _, l := range n.listings() {
@@ -232,6 +236,9 @@ func (n *Node) onFleet(f cluster.Fleet) {
 	n.fleet = f
 	n.mu.Unlock()
 	n.replan()
+	if n.cfg.Fleet.Member != nil && len(n.cfg.Fleet.Endpoints) > 0 && configOf(f, n.cfg.Name).Member {
+		n.carryOnce.Do(func() { n.wg.Go(n.carry) })
+	}
 	for _, l := range n.listings() {
 		if l.place.Node == n.cfg.Name && l.own.Node != n.cfg.Name {
 			n.turnover.look(l.product.ID)

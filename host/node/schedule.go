@@ -31,6 +31,7 @@ func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 			return
 		case <-time.After(settleDown):
 		}
+		n.elect(ctx)
 		wishes := n.wishes()
 		if len(wishes) == 0 {
 			continue
