@@ -10,7 +10,7 @@ type Spec struct {
 	Paused     bool              `json:"paused,omitempty"`
 	Retired    bool              `json:"retired,omitempty"`
 	Config     map[string]string `json:"config,omitempty"` // overrides of the product's settings
-	// Sources overrides where file inputs lie, by input name: a URI. Set when an artifact built elsewhere is run here.
+	// Sources overrides where file inputs and drivers lie, by name: a URI. Set when an artifact built elsewhere is run here.
 	Sources map[string]string `json:"sources,omitempty"`
 	Changed time.Time         `json:"changed"`
 }

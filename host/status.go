@@ -23,6 +23,16 @@ type ProductStatus struct {
 	Artifact    Digest       `json:"artifact,omitempty"`
 	Inputs      []PortStatus `json:"inputs,omitempty"`
 	Outputs     []PortStatus `json:"outputs,omitempty"`
+
+	Effects *EffectStatus `json:"effects,omitempty"` // nil when it has never written to a driver
+}
+
+// EffectStatus counts what a product has written to drivers, and says why some of it waits.
+type EffectStatus struct {
+	Delivered int64  `json:"delivered"`
+	Waiting   int64  `json:"waiting"`
+	Error     string `json:"error,omitempty"` // of the last delivery; "" when it succeeded or none was tried yet
+	Hint      string `json:"hint,omitempty"`  // what to do about it
 }
 
 // PortStatus is a port as lists show it.

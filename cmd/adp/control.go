@@ -175,6 +175,7 @@ func (a *app) showDetail(d productDetail) error {
 	for _, p := range d.Outputs {
 		facts = append(facts, []string{"output", fmt.Sprintf("%s, %d rows, %s, changed by snapshot %d", p.Name, p.Rows, p.Mode, p.Changed)})
 	}
+	facts = append(facts, effectFacts(d.Effects)...)
 	if err := table(a.out, []string{"FACT", ""}, facts); err != nil {
 		return err
 	}
@@ -193,6 +194,23 @@ func (a *app) showDetail(d productDetail) error {
 	}
 	fmt.Fprintln(a.out)
 	return a.showRejected(d.Rejected)
+}
+
+// effectFacts say how far what the product wrote to drivers has been delivered.
+func effectFacts(e *host.EffectStatus) [][]string {
+	switch {
+	case e == nil:
+		return nil
+	case e.Waiting == 0:
+		return [][]string{{"effects", fmt.Sprintf("%d delivered", e.Delivered)}}
+	case e.Error == "":
+		return [][]string{{"effects", fmt.Sprintf("%d waiting, %d delivered", e.Waiting, e.Delivered)}}
+	}
+	facts := [][]string{{"effects", fmt.Sprintf("%d waiting: %s", e.Waiting, e.Error)}}
+	if e.Hint != "" {
+		facts = append(facts, []string{"hint", e.Hint})
+	}
+	return facts
 }
 
 func (a *app) showRejected(list []host.RejectedRow) error {

@@ -83,13 +83,18 @@ func FileURI(dir, from string) (uri string, ok bool) {
 	return "file:" + abs, err == nil
 }
 
-// Sources are the absolute places of a product's file inputs, by input name: what a node needs to be told that runs the
+// Sources are the absolute places of a product's file inputs and drivers, by name: what a node needs to be told that runs the
 // artifact of a folder on the same machine.
 func Sources(dir string, p *host.Product) map[string]string {
 	out := map[string]string{}
 	for _, in := range p.Inputs {
 		if uri, ok := FileURI(dir, in.From); ok {
 			out[in.Name] = uri
+		}
+	}
+	for _, b := range p.Bindings {
+		if uri, ok := FileURI(dir, b.URI); ok {
+			out[b.Name] = uri
 		}
 	}
 	return out

@@ -299,9 +299,18 @@ func (b *Bundle) ID(tenant string) host.ProductID {
 
 // AtInput gives an error about an input the place at which the product says where it comes from.
 func (b *Bundle) AtInput(e *host.Error, input string) *host.Error {
-	if from := value(b.inputSettings(input), "from"); from != nil {
-		e.At = host.Position{File: b.Product.Name, Line: from.Line, Column: from.Column}
-		e.Excerpt = b.Product.excerpt(at(from))
+	return b.at(e, value(b.inputSettings(input), "from"))
+}
+
+// AtDriver gives an error about a driver the place at which the product says where it is.
+func (b *Bundle) AtDriver(e *host.Error, driver string) *host.Error {
+	return b.at(e, value(value(value(b.block, "drivers"), driver), "uri"))
+}
+
+func (b *Bundle) at(e *host.Error, v *yaml.Node) *host.Error {
+	if v != nil {
+		e.At = host.Position{File: b.Product.Name, Line: v.Line, Column: v.Column}
+		e.Excerpt = b.Product.excerpt(at(v))
 	}
 	return e
 }

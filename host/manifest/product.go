@@ -99,6 +99,16 @@ func (c *compiler) name(v *yaml.Node, what string) {
 	}
 }
 
+// declares reports whether the product has a port of a name.
+func (c *compiler) declares(ports, name string) bool {
+	for _, p := range items(c.b.Product.root, ports) {
+		if text(p, "name") == name {
+			return true
+		}
+	}
+	return false
+}
+
 // unused reports settings for ports that are not declared.
 func (c *compiler) unused(group, ports string) {
 	var declared []string
@@ -141,6 +151,11 @@ func (c *compiler) bindings() []host.Binding {
 	for _, f := range pairs(value(c.b.block, "drivers")) {
 		b := host.Binding{Name: f.key.Value, URI: text(f.value, "uri"), Access: text(f.value, "access"), Options: settings(f.value, "options")}
 		c.name(f.key, "driver")
+		for _, ports := range []string{"inputPorts", "outputPorts"} {
+			if c.declares(ports, b.Name) {
+				c.add(at(f.key), host.CodeManifestType, "give it a name of its own: guests, fixtures and --source find it by that", "driver %q has the name of a port", b.Name)
+			}
+		}
 		if uri := value(f.value, "uri"); uri != nil {
 			if scheme, rest, ok := strings.Cut(b.URI, ":"); !ok || rest == "" || !isName(scheme) {
 				c.add(at(uri), host.CodeManifestRef, "write file:PATH, or the URI of another driver", "driver %q cannot be at %s", b.Name, describe(uri))

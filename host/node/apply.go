@@ -44,22 +44,24 @@ func (o *owner) adopt(s host.Spec, p *host.Product, l loaded) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.spec, o.product, o.loaded = s, p, l
+	o.effects.mend()
 }
 
-// restoreState shows after a restart what the newest head says.
-func (n *Node) restoreState(ctx context.Context, o *owner) {
+// restoreState shows after a restart what the newest head says, and returns it; nil when there is none.
+func (n *Node) restoreState(ctx context.Context, o *owner) *host.Head {
 	ptr, err := n.cluster.Head(ctx, o.id)
 	if err != nil || ptr.Seq == 0 {
-		return
+		return nil
 	}
 	head, err := n.heads.load(ctx, o.id, ptr)
 	if err != nil {
 		o.state, o.reason, o.hint = host.StateFailed, err.Error(), host.HintOf(err)
-		return
+		return nil
 	}
 	if head.Verdict == host.Held {
 		o.state, o.reason = host.StateHeld, heldReason(head.Checks)
 	}
+	return head
 }
 
 // load fetches the artifact of a spec and applies the spec's overrides to its product.
@@ -79,6 +81,12 @@ func (n *Node) load(ctx context.Context, s host.Spec) (*host.Product, loaded, er
 	for i := range p.Inputs {
 		if uri, ok := s.Sources[p.Inputs[i].Name]; ok {
 			p.Inputs[i].From = uri
+		}
+	}
+	p.Bindings = append([]host.Binding(nil), p.Bindings...)
+	for i := range p.Bindings {
+		if uri, ok := s.Sources[p.Bindings[i].Name]; ok {
+			p.Bindings[i].URI = uri
 		}
 	}
 	p.Limits = p.Limits.WithDefaults()

@@ -138,10 +138,37 @@ func (n *Node) checkSources(ctx context.Context, c *candidate, sources map[strin
 			return c.bundle.AtInput(err, in.Name)
 		}
 	}
-	for name := range sources {
-		if i, _ := p.Input(name); i < 0 {
-			return host.Errorf(host.CodeAccessQuery, "%s has no input %q to give a source", p.ID.URL(), name).WithHint("inputs: %s", strings.Join(names, ", "))
+	for i := range p.Bindings {
+		b := p.Bindings[i]
+		names = append(names, b.Name)
+		if uri, ok := sources[b.Name]; ok {
+			b.URI = uri
 		}
+		if err := n.checkDriver(p, b); err != nil {
+			return c.bundle.AtDriver(err, b.Name)
+		}
+	}
+	for name := range sources {
+		if !slices.Contains(names, name) {
+			return host.Errorf(host.CodeAccessQuery, "%s has no input or driver %q to give a source", p.ID.URL(), name).WithHint("there are: %s", strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// checkDriver demands that what a guest reads or writes by name has an address on this node and a driver that can do it.
+func (n *Node) checkDriver(p *host.Product, b host.Binding) *host.Error {
+	if path, ok := strings.CutPrefix(b.URI, "file:"); ok && !filepath.IsAbs(path) {
+		return host.Errorf(host.CodeManifestRef, "driver %s of %s is at %s, which means nothing on this node", b.Name, p.ID.URL(), b.URI).
+			WithHint("name its absolute place: adp run ARTIFACT --source %s=file:/absolute/path", b.Name)
+	}
+	d, _ := n.driver(b.URI)
+	_, can := d.(drivers.Source)
+	if b.Access == "write" {
+		_, can = d.(drivers.Sink)
+	}
+	if !can {
+		return host.Errorf(host.CodeDriverUnknown, "driver %s of %s: nothing here can %s %s", b.Name, p.ID.URL(), b.Access, b.URI).WithHint("write file:PATH")
 	}
 	return nil
 }

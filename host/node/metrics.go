@@ -14,6 +14,7 @@ type metrics struct {
 	rowsIn   *prometheus.CounterVec
 	rowsOut  *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	waiting  *prometheus.GaugeVec
 }
 
 func newMetrics() *metrics {
@@ -30,7 +31,9 @@ func newMetrics() *metrics {
 	m.rowsOut = counter("rows_out_total", "Rows taken from guests.")
 	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "adp", Name: "run_seconds",
 		Help: "Duration of runs, start to commit.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, product)
-	m.registry.MustRegister(m.seconds)
+	m.waiting = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "adp", Name: "effects_waiting",
+		Help: "Effects that are committed and not delivered yet, of the products that run on this node."}, product)
+	m.registry.MustRegister(m.seconds, m.waiting)
 	return m
 }
 

@@ -152,7 +152,7 @@ func (n *Node) open(ctx context.Context) error {
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
 		Guests: guests{n.engine, n.running}, Tables: stages{n.tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
-		Decider: decider{n}, Sources: bindings{n}, Node: n.cfg.Name, Engine: n.engine.Identity,
+		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}
 	return n.follow(ctx)
 }
@@ -288,8 +288,8 @@ func (n *Node) wakeAll() {
 	}
 }
 
-// Settle returns when no product has anything left to do: nothing runs, and a fresh look at every input finds nothing
-// pending. Products that are held, failed or paused count as settled.
+// Settle returns when no product has anything left to do: nothing runs or is delivered, and a fresh look at every input
+// finds nothing pending. Products that are held, failed or paused count as settled, and so do effects whose target fails.
 func (n *Node) Settle(ctx context.Context) error {
 	for {
 		if err := n.quiet(ctx); err != nil {

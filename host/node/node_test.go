@@ -39,9 +39,15 @@ func recurse(n int) int { return recurse(n+1) + n }
 func product(p *adp.Product) error {
 	out := adp.Output[Row](p, "rows")
 	how := adp.Setting(p, "how", "well")
+	var told *adp.RowWriter[Row]
+	if how == "tell" {
+		told = adp.Output[Row](p, "told")
+	}
 	adp.OnRow(p, "rows", func(r *Row) error {
 		out.Emit(*r)
 		switch how {
+		case "tell":
+			told.Emit(*r)
 		case "spin":
 			for {
 			}

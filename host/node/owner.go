@@ -23,6 +23,7 @@ type owner struct {
 	done     chan struct{} // closed when the loop has ended
 
 	leaveOnce sync.Once
+	effects   *courier
 
 	mu      sync.Mutex
 	spec    host.Spec
@@ -66,8 +67,10 @@ func (o *owner) wake() {
 }
 
 func newOwner(n *Node, id host.ProductID, own host.Ownership) *owner {
-	return &owner{n: n, id: id, own: own, state: host.StateReady, wakeup: make(chan struct{}, 1), commands: make(chan command),
+	o := &owner{n: n, id: id, own: own, state: host.StateReady, wakeup: make(chan struct{}, 1), commands: make(chan command),
 		leaving: make(chan struct{}), done: make(chan struct{})}
+	o.effects = &courier{o: o, mended: make(chan struct{}, 1)}
+	return o
 }
 
 // leave ends the loop after the attempt that is under way.
@@ -89,8 +92,12 @@ func (o *owner) ownership() host.Ownership {
 	return o.own
 }
 
-func (o *owner) loop(ctx context.Context) {
+// loop runs the product until ctx ends or it leaves; newest is its newest head, nil when there is none.
+func (o *owner) loop(ctx context.Context, newest *host.Head) {
 	defer o.end()
+	ctx, cancel := context.WithCancel(ctx) // when it leaves, effects that wait are left to the next owner
+	defer cancel()
+	o.effects.committed(ctx, newest)
 	var schedule <-chan time.Time
 	retry := time.NewTimer(time.Hour)
 	retry.Stop()
@@ -163,6 +170,9 @@ func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) 
 	res, err := o.n.runner.Execute(ctx, a)
 	if errors.Is(err, errLostOwner) && ctx.Err() == nil {
 		o.reclaim(ctx)
+	}
+	if err == nil {
+		o.effects.committed(ctx, res.Head)
 	}
 	if res.State == host.RunIdle && err == nil {
 		o.mu.Lock()
@@ -272,6 +282,7 @@ func (o *owner) asleep() bool {
 
 // end says that the loop is over. What the product's new owner does is no business of this node's watches.
 func (o *owner) end() {
+	o.effects.end()
 	o.mu.Lock()
 	o.busy = false
 	if o.unwatch != nil {

@@ -13,7 +13,7 @@ import (
 // Registration is an artifact of the node's registry that is to run.
 type Registration struct {
 	Artifact host.Digest
-	// Sources override where file inputs lie, by input name: absolute file: URIs.
+	// Sources override where file inputs and drivers lie, by name: absolute file: URIs.
 	Sources map[string]string
 }
 

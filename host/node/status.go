@@ -125,6 +125,9 @@ func (n *Node) status(ctx context.Context, l listing) (host.ProductStatus, error
 		st.Outputs = append(st.Outputs, ps)
 	}
 	st.Snapshot = published
+	if st.Effects, err = n.effectStatus(ctx, p.ID, head); err != nil {
+		return st, err
+	}
 	if head != nil {
 		for _, c := range head.Checks {
 			switch c.Status {

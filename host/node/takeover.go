@@ -127,20 +127,20 @@ func (n *Node) takeUp(ctx context.Context, l listing) error {
 		return err
 	}
 	o := newOwner(n, id, own)
-	n.restoreState(ctx, o)
+	newest := n.restoreState(ctx, o)
 	o.adopt(l.spec, l.product, l.loaded)
 	n.subscribe(o, l.product)
 	n.mu.Lock()
 	n.owners[id] = o
-	newest := n.catalogue[id]
+	now := n.catalogue[id]
 	n.mu.Unlock()
-	if newest.spec.Generation > l.spec.Generation { // it was changed while it was claimed
-		o.adopt(newest.spec, newest.product, newest.loaded)
-		n.subscribe(o, newest.product)
+	if now.spec.Generation > l.spec.Generation { // it was changed while it was claimed
+		o.adopt(now.spec, now.product, now.loaded)
+		n.subscribe(o, now.product)
 	}
 	n.change(id, func(l *listing) { l.own = cluster.Owner{Node: own.Node, Epoch: own.Epoch} })
 	o.wake()
-	go o.loop(n.ctx)
+	go o.loop(n.ctx, newest)
 	return nil
 }
 
@@ -197,7 +197,7 @@ func (n *Node) awaitLease(ctx context.Context) error {
 	return nil
 }
 
-// quiet waits until nothing is under way on this node: no run, no product to be taken up.
+// quiet waits until nothing is under way on this node: no run, no delivery, no product to be taken up.
 func (n *Node) quiet(ctx context.Context) error {
 	for n.busy() {
 		select {
@@ -224,7 +224,7 @@ func (n *Node) busy() bool {
 		o.mu.Lock()
 		busy := o.busy
 		o.mu.Unlock()
-		if busy {
+		if busy || o.effects.busy() {
 			return true
 		}
 	}
