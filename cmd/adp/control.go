@@ -19,6 +19,7 @@ func (a *app) controlCommand() *cobra.Command {
 	var command client.Command
 	var to int64
 	var limit int
+	var at int64
 	cmd := &cobra.Command{
 		Use:   "control URL pause|resume|trigger|rollback|status|runs|release|skip",
 		Short: "Command a product and see what it did",
@@ -47,6 +48,9 @@ func (a *app) controlCommand() *cobra.Command {
 			if command.Rebuild && args[1] != "trigger" {
 				return fmt.Errorf("--rebuild goes with trigger")
 			}
+			if at > 0 && args[1] != "status" {
+				return fmt.Errorf("--snapshot goes with status")
+			}
 			return nil
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -62,7 +66,7 @@ func (a *app) controlCommand() *cobra.Command {
 			}
 			switch args[1] {
 			case "status":
-				return a.status(cmd, c, where, limit)
+				return a.status(cmd, c, where, host.Seq(at), limit)
 			case "runs":
 				runs, err := c.Runs(cmd.Context(), where, limit)
 				if err != nil {
@@ -84,6 +88,7 @@ func (a *app) controlCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.Var(count[int64]{&to, 1}, "to", "rollback: the snapshot to go back to")
 	f.BoolVar(&command.Rebuild, "rebuild", false, "trigger: recompute everything from the beginning of all inputs")
+	f.Var(count[int64]{&at, 1}, "snapshot", "status: the rows that were set aside as of this snapshot")
 	limit = 20
 	f.Var(count[int]{&limit, 1}, "limit", "runs, status: at most so many runs or rejected rows")
 	return cmd
@@ -136,9 +141,10 @@ type productDetail struct {
 	host.ProductStatus
 	Run      *host.RunStatus    `json:"run,omitempty"`
 	Rejected []host.RejectedRow `json:"rejected"`
+	Missing  int64              `json:"rejected_total"` // rows set aside in all
 }
 
-func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, limit int) error {
+func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, at host.Seq, limit int) error {
 	st, err := c.Product(cmd.Context(), where)
 	if err != nil {
 		return err
@@ -151,7 +157,7 @@ func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, l
 	if len(runs) > 0 {
 		d.Run = &runs[0]
 	}
-	if d.Rejected, err = c.Rejected(cmd.Context(), where, limit); err != nil {
+	if d.Rejected, d.Missing, err = c.Rejected(cmd.Context(), where, at, limit); err != nil {
 		return err
 	}
 	if a.json() {
@@ -193,7 +199,13 @@ func (a *app) showDetail(d productDetail) error {
 		return nil
 	}
 	fmt.Fprintln(a.out)
-	return a.showRejected(d.Rejected)
+	if err := a.showRejected(d.Rejected, true); err != nil {
+		return err
+	}
+	if more := d.Missing - int64(len(d.Rejected)); more > 0 {
+		a.talk("%d rows more were set aside; see them with --limit %d", more, d.Missing)
+	}
+	return nil
 }
 
 // effectFacts say how far what the product wrote to drivers has been delivered.
@@ -213,7 +225,12 @@ func effectFacts(e *host.EffectStatus) [][]string {
 	return facts
 }
 
-func (a *app) showRejected(list []host.RejectedRow) error {
+// showRejected lists rows that were set aside; dated says at which snapshot.
+func (a *app) showRejected(list []host.RejectedRow, dated bool) error {
+	header := []string{"PORT", "RULE", "REASON", "FROM", "ROW"}
+	if dated {
+		header = append([]string{"SNAPSHOT"}, header...)
+	}
 	var rows [][]string
 	for _, r := range list {
 		from := r.Origin
@@ -224,9 +241,13 @@ func (a *app) showRejected(list []host.RejectedRow) error {
 		if content == "" {
 			content = compact(r.Row)
 		}
-		rows = append(rows, []string{r.Port, r.Rule, r.Reason, from, content})
+		row := []string{r.Port, r.Rule, r.Reason, from, content}
+		if dated {
+			row = append([]string{fmt.Sprint(r.Seq)}, row...)
+		}
+		rows = append(rows, row)
 	}
-	return table(a.out, []string{"PORT", "RULE", "REASON", "FROM", "ROW"}, rows)
+	return table(a.out, header, rows)
 }
 
 // compact is a row on one line, short enough for one.

@@ -159,5 +159,5 @@ func (a *app) showTestTable(t tested) error {
 		return nil
 	}
 	fmt.Fprintln(a.out)
-	return a.showRejected(t.Rejected)
+	return a.showRejected(t.Rejected, false)
 }

@@ -156,26 +156,30 @@ func (f *feed) Close() error                                        { return f.r
 func (f *feed) Schema() *arrow.Schema                               { return f.schema }
 func (f *feed) Latest() host.Seq                                    { return f.latest }
 
-// Rejected lists rows that the newest attempt did not publish, and those that earlier ones set aside.
-func (n *Node) Rejected(ctx context.Context, id host.ProductID, limit int) ([]host.RejectedRow, error) {
+// Rejected lists rows that are missing from what is published: those that the newest attempt set aside, then those of
+// earlier ones, and how many there are in all. With at they are those that were missing as of that snapshot.
+func (n *Node) Rejected(ctx context.Context, id host.ProductID, at host.Seq, limit int) ([]host.RejectedRow, int64, error) {
 	if _, err := n.listing(id); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	head, _, err := n.newest(ctx, id)
+	head, err := ports{n}.at(ctx, id, rest.At{Seq: at})
 	if err != nil || head == nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var out []host.RejectedRow
+	total := int64(0)
 	for _, ref := range slices.Backward(head.Quarantine) {
+		total += ref.Rows
+		if len(out) >= limit {
+			continue
+		}
 		rows, err := run.ReadRejected(ctx, n.store, ref, limit-len(out))
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if out = append(out, rows...); len(out) >= limit {
-			break
-		}
+		out = append(out, rows...)
 	}
-	return out, nil
+	return out, total, nil
 }
 
 // Ports opens the output ports of the node's products, as its wires do. It asks no access decision: that is the wire's.

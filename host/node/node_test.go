@@ -343,8 +343,8 @@ func TestRestart(t *testing.T) {
 	if err != nil || p.Rows != 4 || p.Snapshot != 2 {
 		t.Fatalf("%d rows in snapshot %d, %v", p.Rows, p.Snapshot, err)
 	}
-	rejected, err := n.Rejected(ctx, id("good"), 10)
-	if err != nil || len(rejected) != 1 || rejected[0].Line != 3 || !strings.HasSuffix(rejected[0].Origin, "2.csv") {
+	rejected, total, err := n.Rejected(ctx, id("good"), 0, 10)
+	if err != nil || total != 1 || len(rejected) != 1 || rejected[0].Line != 3 || !strings.HasSuffix(rejected[0].Origin, "2.csv") {
 		t.Errorf("rejected %+v, %v", rejected, err)
 	}
 	old, err := n.Ports().Open(ctx, id("good"), "rows", rest.At{Seq: 1})

@@ -49,7 +49,7 @@ func (r *Runner) newAttempt(a Attempt, b base, m *memo, p plan) *attempt {
 	t := &attempt{r: r, a: a, base: b, memo: m, plan: p, dir: dir,
 		record:     host.RunRecord{ID: id, Reason: p.reason, Node: r.Node, Started: r.now()},
 		tried:      map[string]host.Cursor{},
-		quarantine: &quarantine{store: r.Store, name: dir + "/quarantine.ndjson"},
+		quarantine: newQuarantine(r.Store, dir, seq, a.Product),
 		outbox:     &frames{store: r.Store, name: dir + "/outbox"},
 		recorded:   &frames{store: r.Store, name: dir + "/recorded"},
 	}
@@ -205,7 +205,8 @@ func (t *attempt) dropPorts(keepFiles bool) {
 
 // removeFiles deletes what the attempt wrote itself. What cannot be removed is an orphan, which harms nobody.
 func (t *attempt) removeFiles() error {
-	t.files = append(t.files, discard(t.quarantine.f, t.outbox.f, t.recorded.f)...)
+	t.files = append(t.files, t.quarantine.discard()...)
+	t.files = append(t.files, discard(t.outbox.f, t.recorded.f)...)
 	var errs []error
 	for _, name := range t.files {
 		errs = append(errs, t.r.Store.Remove(context.Background(), name))

@@ -43,7 +43,7 @@ func (r *Runner) Execute(ctx context.Context, a Attempt) (Result, error) {
 	}
 	p, err := r.plan(ctx, a, b)
 	if err != nil {
-		return Result{State: host.RunFailed}, err
+		return Result{State: host.RunFailed, Run: host.RunRecord{Reason: p.reason, Node: r.Node}}, err
 	}
 	if p.idle {
 		return Result{State: host.RunIdle, Pointer: b.pointer, Head: b.head, Run: host.RunRecord{Reason: p.reason}}, nil
@@ -92,6 +92,10 @@ func (r *Runner) skip(ctx context.Context, a Attempt, b base, m *memo) (Result, 
 	if err != nil {
 		return Result{State: host.RunFailed}, err
 	}
+	published, err := r.lastPublished(ctx, b)
+	if err != nil {
+		return Result{State: host.RunFailed}, err
+	}
 	return r.rewrite(ctx, a, b, m, after, words(a.Reason, fmt.Sprintf("skipped what snapshot %d held", b.head.Seq)), func(h *host.Head) {
 		h.Outputs, h.State = b.unchangedOutputs(), b.head.State
 		h.Cursors = maps.Clone(b.head.Cursors)
@@ -100,7 +104,26 @@ func (r *Runner) skip(ctx context.Context, a Attempt, b base, m *memo) (Result, 
 		}
 		maps.Copy(h.Cursors, b.head.Tried)
 		h.Artifact, h.Module, h.Config = b.head.Artifact, b.head.Module, b.head.Config
+		h.Quarantine = b.head.Quarantine // what the held attempt set aside stays missing
+		if published != nil {
+			h.Checks = published.Checks // they judged the outputs that there are
+		}
 	})
+}
+
+// lastPublished is the newest head whose outputs are those of the base; nil when nothing was published yet.
+func (r *Runner) lastPublished(ctx context.Context, b base) (*host.Head, error) {
+	h := b.head
+	for h != nil && h.Verdict == host.Held {
+		if h.Prev == nil {
+			return nil, nil
+		}
+		var err error
+		if h, err = LoadHead(ctx, r.Store, *h.Prev); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
 }
 
 // rewrite commits a head that no guest has made.

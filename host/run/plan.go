@@ -21,7 +21,7 @@ type plan struct {
 func (r *Runner) plan(ctx context.Context, a Attempt, b base) (plan, error) {
 	look, err := r.look(ctx, a, b)
 	if err != nil {
-		return plan{}, err
+		return plan{reason: words(a.Reason, look.pending)}, err
 	}
 	if why := rebuildCause(a, b, look); why != "" {
 		if look.waitsFor != "" && !a.Rebuild {
@@ -62,6 +62,7 @@ type sight struct {
 func (r *Runner) look(ctx context.Context, a Attempt, b base) (sight, error) {
 	var s sight
 	var failed error
+	var lookedAt string // what the look that failed was for
 	incremental := false
 	for i := range a.Product.Inputs {
 		incremental = incremental || a.Product.Inputs[i].Mode == host.Incremental
@@ -76,7 +77,7 @@ func (r *Runner) look(ctx context.Context, a Attempt, b base) (sight, error) {
 		case err != nil && (a.Rebuild || codeChanged(a, b) != ""):
 			// What the cursor says does not matter: it is not used.
 		case err != nil && failed == nil:
-			failed = inputError(in, err)
+			failed, lookedAt = inputError(in, err), changedWords(in, cursor)
 		case err != nil:
 		case in.Mode == host.Snapshot && cursor == nil && !pending:
 			s.waitsFor = in.Name
@@ -91,6 +92,9 @@ func (r *Runner) look(ctx context.Context, a Attempt, b base) (sight, error) {
 	}
 	if s.restart != "" { // from the beginning, whatever a cursor says
 		failed = nil
+	}
+	if failed != nil {
+		s.pending = lookedAt
 	}
 	return s, failed
 }

@@ -32,6 +32,7 @@ func (t *attempt) hold(ctx context.Context, checks []host.Check) (Result, error)
 	}
 	t.outbox.f, t.recorded.f = nil, nil
 	h := t.newHead(host.Held, checks)
+	h.Quarantine = t.earlier(ctx, host.Held)
 	h.Outputs, h.Cursors, h.Tried = t.base.unchangedOutputs(), map[string]host.Cursor{}, t.tried
 	after := keys{}
 	if t.base.head != nil {
@@ -48,6 +49,7 @@ func (t *attempt) hold(ctx context.Context, checks []host.Check) (Result, error)
 // publish commits a head with everything that the run made.
 func (t *attempt) publish(ctx context.Context, checks []host.Check) (Result, error) {
 	h := t.newHead(host.Published, checks)
+	h.Quarantine = t.earlier(ctx, host.Published)
 	var files []string
 	h.Outputs, files = t.outputs()
 	h.Cursors = t.tried
@@ -86,9 +88,9 @@ func (t *attempt) commit(ctx context.Context, h *host.Head, files []string, afte
 	if err != nil {
 		return Result{}, err
 	}
-	if rejected != nil {
-		h.Quarantine = []host.FileRef{*rejected}
-		t.files = append(t.files, rejected.Location)
+	for _, ref := range rejected {
+		h.Quarantine = append(h.Quarantine, ref)
+		t.files = append(t.files, ref.Location)
 	}
 	t.record.Rejected = t.quarantine.count
 	t.record.Duration = t.r.now().Sub(t.record.Started)

@@ -50,7 +50,7 @@ func (r *Runner) rollback(ctx context.Context, a Attempt, m *memo, to host.Seq) 
 	reason := words(a.Reason, fmt.Sprintf("rolled back to snapshot %d", to))
 	return r.rewrite(ctx, a, b, m, after, reason, func(h *host.Head) {
 		h.Artifact, h.Module, h.Config, h.Engine = old.Artifact, old.Module, old.Config, old.Engine
-		h.State, h.Checks = old.State, old.Checks
+		h.State, h.Checks, h.Quarantine = old.State, old.Checks, old.Quarantine
 		if h.Cursors = maps.Clone(old.Cursors); h.Cursors == nil {
 			h.Cursors = map[string]host.Cursor{}
 		}

@@ -99,7 +99,15 @@ func (s *Server) showContract(c echo.Context) error {
 // listRejected answers GET /api/v1/products/{domain}/{product}/quarantine. Rejected rows are rows: reading them is
 // decided like reading data.
 func (s *Server) listRejected(c echo.Context) error {
-	limit, err := limitParam(c, defaultRejected, maxRejected)
+	values, err := strictValues(c.Request().URL.RawQuery, []string{paramLimit, paramSnapshot})
+	if err != nil {
+		return err
+	}
+	limit, err := boundedInt(values[paramLimit], defaultRejected, maxRejected)
+	if err != nil {
+		return err
+	}
+	at, err := parseAt(values)
 	if err != nil {
 		return err
 	}
@@ -107,13 +115,14 @@ func (s *Server) listRejected(c echo.Context) error {
 	if err := s.allow(c, policy.ActionRead, policy.Resource{Product: id}); err != nil {
 		return err
 	}
-	rows, err := s.cfg.Runs.Rejected(c.Request().Context(), id, limit)
+	rows, total, err := s.cfg.Runs.Rejected(c.Request().Context(), id, at.Seq, limit)
 	if err != nil {
 		return err
 	}
 	if rows == nil {
 		rows = []host.RejectedRow{}
 	}
+	c.Response().Header().Set("ADP-Total", strconv.FormatInt(total, 10))
 	return sendJSON(c, http.StatusOK, rows)
 }
 

@@ -59,7 +59,7 @@ func TestClient(t *testing.T) {
 	if runs, err := c.Runs(ctx, strikes, 0); err != nil || len(runs) != 2 || runs[1].State != host.RunHeld {
 		t.Errorf("%+v %v", runs, err)
 	}
-	if rows, err := c.Rejected(ctx, strikes, 5); err != nil || len(rows) != 1 || rows[0].Line != 7 {
+	if rows, total, err := c.Rejected(ctx, strikes, 0, 5); err != nil || total != 1 || len(rows) != 1 || rows[0].Line != 7 {
 		t.Errorf("%+v %v", rows, err)
 	}
 	if st, err := c.Upload(ctx, strings.NewReader("tar"), map[string]string{"a": "file:/x y&z"}); err != nil || st.Product != "strikes" || m.sources["a"] != "file:/x y&z" {

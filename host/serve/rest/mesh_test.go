@@ -229,11 +229,11 @@ func (m *mesh) Runs(ctx context.Context, id host.ProductID, limit int) ([]host.R
 	return runs[:min(limit, len(runs))], nil
 }
 
-func (m *mesh) Rejected(ctx context.Context, id host.ProductID, limit int) ([]host.RejectedRow, error) {
-	if _, err := m.Product(ctx, id); err != nil || id.Name != "strikes" {
-		return nil, err
+func (m *mesh) Rejected(ctx context.Context, id host.ProductID, at host.Seq, limit int) ([]host.RejectedRow, int64, error) {
+	if _, err := m.Product(ctx, id); err != nil || id.Name != "strikes" || at == 1 {
+		return nil, 0, err
 	}
-	return m.rejected[:min(limit, len(m.rejected))], nil
+	return m.rejected[:min(limit, len(m.rejected))], int64(len(m.rejected)), nil
 }
 
 func (m *mesh) told(ctx context.Context, id host.ProductID, what string) (host.RunStatus, error) {

@@ -27,8 +27,9 @@ type Catalogue interface {
 type Runs interface {
 	// Runs lists at most limit runs of a product, newest first: committed, held and failed ones.
 	Runs(ctx context.Context, id host.ProductID, limit int) ([]host.RunStatus, error)
-	// Rejected lists at most limit rows that the newest attempt did not publish, with rule and reason.
-	Rejected(ctx context.Context, id host.ProductID, limit int) ([]host.RejectedRow, error)
+	// Rejected lists at most limit rows that are missing from what is published, with rule and reason, the newest attempt's
+	// first, and how many there are in all. at is a snapshot, 0 the newest attempt.
+	Rejected(ctx context.Context, id host.ProductID, at host.Seq, limit int) (rows []host.RejectedRow, total int64, err error)
 }
 
 // Control commands a product. Trigger, Rollback, Release and Skip return when their run has ended.

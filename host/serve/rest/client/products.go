@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/adp-host/adp/host"
 )
@@ -37,10 +38,20 @@ func (c *Client) Runs(ctx context.Context, a host.Address, limit int) ([]host.Ru
 	return out, c.getJSON(ctx, "/api/v1/runs", q, &out)
 }
 
-// Rejected lists at most limit rows that the product's newest attempt did not publish.
-func (c *Client) Rejected(ctx context.Context, a host.Address, limit int) ([]host.RejectedRow, error) {
+// Rejected lists at most limit rows that are missing from what the product has published, the newest attempt's first,
+// and how many there are in all; as of a snapshot, or now for 0.
+func (c *Client) Rejected(ctx context.Context, a host.Address, at host.Seq, limit int) ([]host.RejectedRow, int64, error) {
+	q := limitQuery(limit)
+	if at > 0 {
+		q.Set("snapshot", strconv.FormatInt(int64(at), 10))
+	}
+	res, err := c.request(ctx, http.MethodGet, productPath(a, "/quarantine"), q, nil, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	total, _ := strconv.ParseInt(res.Header.Get("ADP-Total"), 10, 64) // absent: nothing is known beyond the rows
 	var out []host.RejectedRow
-	return out, c.getJSON(ctx, productPath(a, "/quarantine"), limitQuery(limit), &out)
+	return out, total, decode(res, &out)
 }
 
 // Upload registers an artifact, a tar of its OCI layout, and starts its product. Sources say where file inputs lie on
