@@ -35,8 +35,14 @@ type world struct {
 	edits     int
 }
 
-// worldProducts have an incremental join, a snapshot input, an aggregate with state, appends and upserts.
-var worldProducts = []string{"aviation/airports", "safety/birdstrikes", "safety/strike-locations", "safety/strike-risk", "weather/seattle-days", "weather/seattle-months"}
+// worldProducts have an incremental join, a snapshot input, an aggregate with state, appends, upserts and effects.
+var worldProducts = []string{"aviation/airports", "safety/birdstrikes", "safety/strike-locations", "safety/strike-risk", "weather/seattle-days", "weather/seattle-months", rainAlerts}
+
+// rainAlerts is a product of the tests: it tells of rainy days on its port and, as effects, to a folder of its node.
+const rainAlerts = "mesh/testdata/rain-alerts"
+
+// bell is the folder that a node with the data folder rings in.
+func bell(data string) string { return data + "-bell" }
 
 // newWorld builds the products and cuts the sources down, so that a run takes milliseconds.
 func newWorld(t *testing.T, seed uint64) *world {
@@ -83,7 +89,11 @@ func (w *world) register(ctx context.Context, data string) (*node.Node, error) {
 		if err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
-		rs = append(rs, node.Registration{Artifact: d, Sources: w.sources.Sources(w.products[i])})
+		sources := w.sources.Sources(w.products[i])
+		if w.products[i] == rainAlerts {
+			sources["bell"] = "file:" + bell(data)
+		}
+		rs = append(rs, node.Registration{Artifact: d, Sources: sources})
 	}
 	if _, err := n.Register(ctx, rs); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -214,5 +224,36 @@ func compare(t *testing.T, got, want map[string]string) {
 	}
 	if len(want) < len(worldProducts) {
 		t.Errorf("only %d ports were compared", len(want))
+	}
+}
+
+// compareEffects demands that what arrived in the folder is what the product published, each row once.
+func (w *world) compareEffects(ctx context.Context, t *testing.T, n *node.Node) {
+	t.Helper()
+	id := host.ProductID{Tenant: host.LocalTenant, Domain: "weather", Name: "rain-alerts"}
+	st, err := n.Product(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(bell(w.data), "*.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := map[string]int{}
+	rows := int64(0)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {
+			rows++
+			if days[line]++; days[line] > 1 {
+				t.Errorf("rang twice for %s", line)
+			}
+		}
+	}
+	if st.Effects == nil || st.Effects.Waiting != 0 || int64(len(files)) != st.Effects.Delivered || rows != st.Rows || rows < 500 {
+		t.Errorf("the folder has %d rows in %d files, the product published %d rows; effects %+v", rows, len(files), st.Rows, st.Effects)
 	}
 }
