@@ -27,7 +27,7 @@ func (a *app) controlCommand() *cobra.Command {
 
   status    state, checks, and the rows that the newest attempt did not publish, with rule and reason
   runs      what ran, why, and what it cost
-  pause     nothing runs until resume; reading goes on
+  pause     nothing runs until resume; reading goes on, and effects that are committed are delivered
   resume    end a pause
   trigger   run now; with --rebuild recompute everything
   rollback  publish the outputs of an earlier snapshot again (--to SEQ) and pause
