@@ -46,9 +46,9 @@ type Head struct {
 
 	Outputs    map[string]OutputRef `json:"outputs"`
 	State      *StateRef            `json:"state,omitempty"`
-	Outbox     *FileRef             `json:"outbox,omitempty"`   // effects of this run, delivered after the commit
-	Effects    *Effects             `json:"effects,omitempty"`  // and where those of earlier runs are
-	Recorded   *FileRef             `json:"recorded,omitempty"` // what the guest read from drivers and policy
+	Outbox     *FileRef             `json:"outbox,omitempty"`     // effects of this run, delivered after the commit
+	Effects    *Effects             `json:"effects,omitempty"`    // and where those of earlier runs are
+	Recorded   *FileRef             `json:"recorded,omitempty"`   // what the guest read from drivers and policy
 	Quarantine []FileRef            `json:"quarantine,omitempty"` // rows that are missing from the outputs: of this attempt and of earlier ones
 	Checks     []Check              `json:"checks,omitempty"`
 
