@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ADP_DATA", filepath.Join(e.WorkDir, "node"))
 			e.Setenv("ADP_LISTEN", "127.0.0.1:0")
 			e.Setenv("SAMPLES", samples)
+			e.Setenv("REPO", filepath.Dir(samples))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
