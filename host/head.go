@@ -49,7 +49,7 @@ type Head struct {
 	Outbox     *FileRef             `json:"outbox,omitempty"`     // effects of this run, delivered after the commit
 	Effects    *Effects             `json:"effects,omitempty"`    // and where those of earlier runs are
 	Recorded   *FileRef             `json:"recorded,omitempty"`   // what the guest read from drivers and policy
-	Quarantine []FileRef            `json:"quarantine,omitempty"` // rows that are missing from the outputs: of this attempt and of earlier ones
+	Quarantine []QuarantineRef      `json:"quarantine,omitempty"` // rows that are missing from the outputs: of earlier attempts, then of this one
 	Checks     []Check              `json:"checks,omitempty"`
 
 	Prev  *HeadRef  `json:"prev,omitempty"`
@@ -72,6 +72,12 @@ type FileRef struct {
 	Hash     Digest `json:"hash"`
 	Bytes    int64  `json:"bytes"`
 	Rows     int64  `json:"rows,omitempty"`
+}
+
+// QuarantineRef names a file of rows that were set aside: NDJSON of RejectedRow.
+type QuarantineRef struct {
+	FileRef
+	Unlisted int64 `json:"unlisted,omitempty"` // rows set aside with these that the file has no room for
 }
 
 // OutputRef is the state of one output port.

@@ -99,4 +99,5 @@ type RejectedRow struct {
 	Row    map[string]any `json:"row,omitempty"`    // values by column; at most 4 KiB when encoded
 	Raw    string         `json:"raw,omitempty"`    // the text of a row that could not be parsed, at most 4 KiB
 	Seq    Seq            `json:"seq,omitempty"`    // of the attempt that set it aside
+	Run    string         `json:"run,omitempty"`    // of that attempt
 }

@@ -23,6 +23,7 @@ type ProductStatus struct {
 	Artifact    Digest       `json:"artifact,omitempty"`
 	Inputs      []PortStatus `json:"inputs,omitempty"`
 	Outputs     []PortStatus `json:"outputs,omitempty"`
+	Checks      []Check      `json:"checks,omitempty"` // of the newest snapshot, a held one included; details of one product only
 
 	Effects *EffectStatus `json:"effects,omitempty"` // nil when it has never written to a driver
 }

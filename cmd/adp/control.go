@@ -25,7 +25,8 @@ func (a *app) controlCommand() *cobra.Command {
 		Short: "Command a product and see what it did",
 		Long: `Command a product and see what it did.
 
-  status    state, checks, and the rows that the newest attempt did not publish, with rule and reason
+  status    state, checks, and the rows that are missing from what is published, newest first, with rule, reason
+            and the snapshot at which they were set aside; with --snapshot SEQ those that were missing then
   runs      what ran, why, and what it cost
   pause     nothing runs until resume; reading goes on, and effects that are committed are delivered
   resume    end a pause
@@ -136,7 +137,7 @@ func (a *app) showOutcome(out client.Outcome) error {
 	return nil
 }
 
-// productDetail is a product with its last run and the rows it did not publish.
+// productDetail is a product with its last run and the rows that are missing from what it has published.
 type productDetail struct {
 	host.ProductStatus
 	Run      *host.RunStatus    `json:"run,omitempty"`
@@ -163,10 +164,10 @@ func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, a
 	if a.json() {
 		return a.showJSON(d)
 	}
-	return a.showDetail(d)
+	return a.showDetail(d, limit)
 }
 
-func (a *app) showDetail(d productDetail) error {
+func (a *app) showDetail(d productDetail, limit int) error {
 	facts := [][]string{{"product", d.URL}, {"version", d.Version}, {"language", d.Language}, {"state", string(d.State)}}
 	if d.Reason != "" {
 		facts = append(facts, []string{"reason", d.Reason})
@@ -185,10 +186,10 @@ func (a *app) showDetail(d productDetail) error {
 	if err := table(a.out, []string{"FACT", ""}, facts); err != nil {
 		return err
 	}
-	if d.Run != nil && len(d.Run.Checks) > 0 {
+	if len(d.Checks) > 0 {
 		fmt.Fprintln(a.out)
 		var rows [][]string
-		for _, c := range d.Run.Checks {
+		for _, c := range d.Checks {
 			rows = append(rows, []string{c.Port, c.Rule, string(c.Status), fmt.Sprint(c.Measured), c.Expected, c.Reason})
 		}
 		if err := table(a.out, []string{"PORT", "CHECK", "RESULT", "MEASURED", "EXPECTED", "REASON"}, rows); err != nil {
@@ -202,10 +203,24 @@ func (a *app) showDetail(d productDetail) error {
 	if err := a.showRejected(d.Rejected, true); err != nil {
 		return err
 	}
-	if more := d.Missing - int64(len(d.Rejected)); more > 0 {
-		a.talk("%d rows more were set aside; see them with --limit %d", more, d.Missing)
+	if more := moreRejected(len(d.Rejected), limit, d.Missing); more != "" {
+		a.talk("%s", more)
 	}
 	return nil
+}
+
+// moreRejected says how many rows were set aside beside those shown, and how to see them; "" when there are none.
+func moreRejected(shown, limit int, total int64) string {
+	more := total - int64(shown)
+	switch {
+	case more <= 0:
+		return ""
+	case shown < limit:
+		return fmt.Sprintf("%d more were set aside than are kept", more)
+	case limit >= client.MaxRejected:
+		return fmt.Sprintf("%d more were set aside; earlier ones: --snapshot SEQ", more)
+	}
+	return fmt.Sprintf("%d more were set aside; see them with --limit %d", more, min(total, client.MaxRejected))
 }
 
 // effectFacts say how far what the product wrote to drivers has been delivered.

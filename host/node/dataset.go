@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -166,20 +165,7 @@ func (n *Node) Rejected(ctx context.Context, id host.ProductID, at host.Seq, lim
 	if err != nil || head == nil {
 		return nil, 0, err
 	}
-	var out []host.RejectedRow
-	total := int64(0)
-	for _, ref := range slices.Backward(head.Quarantine) {
-		total += ref.Rows
-		if len(out) >= limit {
-			continue
-		}
-		rows, err := run.ReadRejected(ctx, n.store, ref, limit-len(out))
-		if err != nil {
-			return nil, 0, err
-		}
-		out = append(out, rows...)
-	}
-	return out, total, nil
+	return run.Rejected(ctx, n.store, head, limit)
 }
 
 // Ports opens the output ports of the node's products, as its wires do. It asks no access decision: that is the wire's.

@@ -74,7 +74,15 @@ func (n *Node) Product(ctx context.Context, id host.ProductID) (host.ProductStat
 			}
 		}
 	}
-	return n.status(ctx, l)
+	st, err := n.status(ctx, l)
+	if err != nil {
+		return st, err
+	}
+	head, _, err := n.newest(ctx, id)
+	if head != nil {
+		st.Checks = head.Checks
+	}
+	return st, err
 }
 
 // stateOf is what a product does: what its loop here says, else what its newest head says.

@@ -49,7 +49,7 @@ func (r *Runner) newAttempt(a Attempt, b base, m *memo, p plan) *attempt {
 	t := &attempt{r: r, a: a, base: b, memo: m, plan: p, dir: dir,
 		record:     host.RunRecord{ID: id, Reason: p.reason, Node: r.Node, Started: r.now()},
 		tried:      map[string]host.Cursor{},
-		quarantine: newQuarantine(r.Store, dir, seq, a.Product),
+		quarantine: newQuarantine(r.Store, dir, seq, id, a.Product),
 		outbox:     &frames{store: r.Store, name: dir + "/outbox"},
 		recorded:   &frames{store: r.Store, name: dir + "/recorded"},
 	}

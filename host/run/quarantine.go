@@ -1,14 +1,10 @@
 package run
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/adp-host/adp/drivers"
@@ -18,14 +14,14 @@ import (
 // Bounds of what is kept of rejected rows.
 const (
 	maxRowBytes        = 4 << 10  // of one row, encoded
-	maxQuarantineBytes = 64 << 20 // of one run's file; rows past it are counted only
+	maxQuarantineBytes = 64 << 20 // of a file; rows past it are counted only
 	maxSampleRows      = 20       // in a Result
 )
 
 // Names of quarantine files in an attempt's folder.
 const (
 	lastingFile = "quarantine.ndjson"         // rows that later attempts do not see again
-	passingFile = "quarantine-passing.ndjson" // rows that every attempt sees: of snapshots, and for ports that are replaced
+	passingFile = "quarantine-passing.ndjson" // rows that every attempt judges anew: of snapshots, and for ports that are computed whole
 	earlierFile = "quarantine-earlier.ndjson" // what several earlier attempts have set aside
 )
 
@@ -34,22 +30,27 @@ type quarantine struct {
 	store   drivers.Store
 	dir     string
 	seq     host.Seq
+	run     string
 	passing map[string]bool // ports whose rows every attempt sees again
 
-	mu      sync.Mutex
-	files   map[string]*file // by name
-	count   int64            // rows rejected, also those that the files have no room for
-	samples []host.RejectedRow
-	err     error // the first failure of a file
+	mu       sync.Mutex
+	files    map[string]*file // by name
+	unlisted map[string]int64 // rows that a file has no room for, by its name
+	count    int64            // rows rejected, also the unlisted ones
+	samples  []host.RejectedRow
+	err      error // the first failure of a file
 }
 
-func newQuarantine(s drivers.Store, dir string, seq host.Seq, p *host.Product) *quarantine {
-	q := &quarantine{store: s, dir: dir, seq: seq, passing: map[string]bool{}, files: map[string]*file{}}
+func newQuarantine(s drivers.Store, dir string, seq host.Seq, run string, p *host.Product) *quarantine {
+	q := &quarantine{store: s, dir: dir, seq: seq, run: run, passing: map[string]bool{}, files: map[string]*file{}, unlisted: map[string]int64{}}
+	wholeTables := len(p.Inputs) > 0 // and nothing else: every run computes from all the rows there are
 	for i := range p.Inputs {
-		q.passing[p.Inputs[i].Name] = p.Inputs[i].Mode == host.Snapshot
+		snapshot := p.Inputs[i].Mode == host.Snapshot
+		wholeTables = wholeTables && snapshot
+		q.passing[p.Inputs[i].Name] = snapshot
 	}
 	for i := range p.Outputs {
-		q.passing[p.Outputs[i].Name] = p.Outputs[i].Mode == host.Replace
+		q.passing[p.Outputs[i].Name] = wholeTables || p.Outputs[i].Mode == host.Replace
 	}
 	for i := range p.Bindings {
 		q.passing[p.Bindings[i].Name] = true
@@ -63,11 +64,11 @@ func (q *quarantine) add(ctx context.Context, rows ...host.RejectedRow) error {
 	defer q.mu.Unlock()
 	for _, row := range rows {
 		q.count++
-		row.Seq = q.seq
 		row = fit(row)
 		if len(q.samples) < maxSampleRows {
 			q.samples = append(q.samples, row)
 		}
+		row.Seq, row.Run = q.seq, q.run
 		name := lastingFile
 		if q.passing[row.Port] {
 			name = passingFile
@@ -91,19 +92,20 @@ func (q *quarantine) write(ctx context.Context, name string, row host.RejectedRo
 		}
 		q.files[name] = f
 	}
-	if f.size+int64(len(b)) > maxQuarantineBytes {
+	if b = append(b, '\n'); f.size+int64(len(b)) > maxQuarantineBytes {
+		q.unlisted[name]++
 		return nil
 	}
 	f.rows++
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	return err
 }
 
 // close completes the files, the lasting one before the passing one; none when no row was rejected.
-func (q *quarantine) close() ([]host.FileRef, error) {
+func (q *quarantine) close() ([]host.QuarantineRef, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var refs []host.FileRef
+	var refs []host.QuarantineRef
 	for _, name := range []string{lastingFile, passingFile} {
 		f := q.files[name]
 		if f == nil || q.err != nil {
@@ -113,7 +115,7 @@ func (q *quarantine) close() ([]host.FileRef, error) {
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, ref)
+		refs = append(refs, host.QuarantineRef{FileRef: ref, Unlisted: q.unlisted[name]})
 	}
 	return refs, q.err
 }
@@ -126,57 +128,6 @@ func (q *quarantine) discard() (names []string) {
 		names = append(names, discard(f)...)
 	}
 	return names
-}
-
-// maxEarlier is how many files of earlier attempts a head names before they are put into one.
-const maxEarlier = 16
-
-// earlier are the files of rows that earlier attempts set aside and that are still missing. A rebuild reads everything
-// again, and a held attempt is replaced by the next one: what those set aside counts no longer.
-func (t *attempt) earlier(ctx context.Context, v host.Verdict) []host.FileRef {
-	if t.base.head == nil || v == host.Published && t.plan.rebuild {
-		return nil
-	}
-	attemptDir := path.Dir(t.base.pointer.Location) + "/"
-	var refs []host.FileRef
-	for _, ref := range t.base.head.Quarantine {
-		ofAttempt := strings.HasPrefix(ref.Location, attemptDir)
-		if path.Base(ref.Location) == passingFile || ofAttempt && t.base.head.Verdict == host.Held && path.Base(ref.Location) == lastingFile {
-			continue
-		}
-		refs = append(refs, ref)
-	}
-	if len(refs) < maxEarlier {
-		return refs
-	}
-	one, err := t.join(ctx, refs)
-	if err != nil { // a longer list does no harm
-		t.r.trouble(t.a.Product.ID, err)
-		return refs
-	}
-	return []host.FileRef{one}
-}
-
-// join puts files into one. What there is no room for is the oldest.
-func (t *attempt) join(ctx context.Context, refs []host.FileRef) (host.FileRef, error) {
-	var parts [][]byte
-	size, rows := 0, int64(0)
-	for _, ref := range slices.Backward(refs) {
-		b, err := readFile(ctx, t.r.Store, ref)
-		if err != nil {
-			return host.FileRef{}, err
-		}
-		if size += len(b); size > maxQuarantineBytes {
-			break
-		}
-		parts, rows = append(parts, b), rows+ref.Rows
-	}
-	slices.Reverse(parts)
-	name := t.dir + "/" + earlierFile
-	t.files = append(t.files, name)
-	ref, err := writeFile(ctx, t.r.Store, name, bytes.Join(parts, nil))
-	ref.Rows = rows
-	return ref, err
 }
 
 // fit cuts a row to the size that is kept: long texts first, then as many columns as there is room for, the short ones
@@ -220,23 +171,4 @@ func shorten(s string, n int) string {
 		n--
 	}
 	return s[:n]
-}
-
-// ReadRejected reads up to limit rows of a quarantine file, its hash verified.
-func ReadRejected(ctx context.Context, s drivers.Store, ref host.FileRef, limit int) ([]host.RejectedRow, error) {
-	b, err := readFile(ctx, s, ref)
-	if err != nil {
-		return nil, err
-	}
-	var out []host.RejectedRow
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, 1<<20)
-	for len(out) < limit && lines.Scan() {
-		var row host.RejectedRow
-		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
-			return out, host.Errorf(host.CodeTableDamaged, "%s: %w", ref.Location, err)
-		}
-		out = append(out, row)
-	}
-	return out, lines.Err()
 }

@@ -9,13 +9,13 @@ import (
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/policy"
+	"github.com/adp-host/adp/host/serve/rest/client"
 )
 
 const (
 	defaultRuns     = 20
 	maxRuns         = 1000
 	defaultRejected = 100
-	maxRejected     = 10_000
 )
 
 // catalogue is the resource that lists stand for.
@@ -103,7 +103,7 @@ func (s *Server) listRejected(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	limit, err := boundedInt(values[paramLimit], defaultRejected, maxRejected)
+	limit, err := boundedInt(values[paramLimit], defaultRejected, client.MaxRejected)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ func (c *Client) Runs(ctx context.Context, a host.Address, limit int) ([]host.Ru
 	return out, c.getJSON(ctx, "/api/v1/runs", q, &out)
 }
 
+// MaxRejected is how many rejected rows one request may ask for.
+const MaxRejected = 10_000
+
 // Rejected lists at most limit rows that are missing from what the product has published, the newest attempt's first,
 // and how many there are in all; as of a snapshot, or now for 0.
 func (c *Client) Rejected(ctx context.Context, a host.Address, at host.Seq, limit int) ([]host.RejectedRow, int64, error) {
