@@ -58,9 +58,7 @@ func (n *Node) restoreState(ctx context.Context, o *owner) *host.Head {
 		o.state, o.reason, o.hint = host.StateFailed, err.Error(), host.HintOf(err)
 		return nil
 	}
-	if head.Verdict == host.Held {
-		o.state, o.reason = host.StateHeld, heldReason(head.Checks)
-	}
+	o.state, o.reason = committedState(head)
 	return head
 }
 

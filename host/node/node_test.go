@@ -320,6 +320,27 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestMistakenCommands releases and skips what is not held: the product has not failed, and nothing has run.
+func TestMistakenCommands(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	w := newWorkshop(t)
+	n := open(t, t.TempDir())
+	defer n.Close()
+	if err := errors.Join(register(ctx, n, w.artifact(t, "good", "well")), n.Settle(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []func(context.Context, host.ProductID) (host.RunStatus, error){n.Release, n.Skip} {
+		if _, err := command(ctx, id("good")); host.CodeOf(err) != host.CodeRunNotHeld {
+			t.Fatal(err)
+		}
+	}
+	runs, err := n.Runs(ctx, id("good"), 10)
+	if err != nil || len(runs) != 1 || runs[0].State != host.RunCommitted {
+		t.Errorf("runs %+v, %v", runs, err)
+	}
+}
+
 // TestRestart closes a node and opens another on its data: products, snapshots and history are there, and go on.
 func TestRestart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -346,6 +367,9 @@ func TestRestart(t *testing.T) {
 	rejected, total, err := n.Rejected(ctx, id("good"), 0, 10)
 	if err != nil || total != 1 || len(rejected) != 1 || rejected[0].Line != 3 || !strings.HasSuffix(rejected[0].Origin, "2.csv") {
 		t.Errorf("rejected %+v, %v", rejected, err)
+	}
+	if runs, err := n.Runs(ctx, id("good"), 1); err != nil || len(runs) != 1 || rejected[0].Run != runs[0].ID || rejected[0].Seq != 2 {
+		t.Errorf("rejected by run %s at %d, the newest run is %+v, %v", rejected[0].Run, rejected[0].Seq, runs, err)
 	}
 	old, err := n.Ports().Open(ctx, id("good"), "rows", rest.At{Seq: 1})
 	if err != nil || old.Info().Rows != 3 {

@@ -177,10 +177,14 @@ func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) 
 	if res.State == host.RunIdle && err == nil {
 		o.mu.Lock()
 		if o.state = before; before == host.StateFailed { // what failed is not there any more
-			o.state, o.reason, o.hint = host.StateReady, "", ""
+			o.state, o.reason = committedState(res.Head)
+			o.hint = ""
 		}
 		o.mu.Unlock()
 		return res, nil
+	}
+	if host.CodeOf(err) == host.CodeRunNotHeld { // a mistaken command is no failure of the product
+		return res, err
 	}
 	if err != nil && res.Run.Started.IsZero() {
 		res.Run.Started, res.Run.Duration = started.UTC(), time.Since(started)
@@ -243,6 +247,14 @@ func (o *owner) record(res run.Result, err error) {
 			o.n.log.Warn("cannot write the run log", "error", e)
 		}
 	}
+}
+
+// committedState is what a newest head says of its product, with the reason.
+func committedState(h *host.Head) (host.State, string) {
+	if h != nil && h.Verdict == host.Held {
+		return host.StateHeld, heldReason(h.Checks)
+	}
+	return host.StateReady, ""
 }
 
 // heldReason names the rules that hold an attempt.

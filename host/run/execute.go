@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,17 +26,17 @@ var Failpoints = []string{
 func (r *Runner) Execute(ctx context.Context, a Attempt) (Result, error) {
 	m, err := r.take(a.Product.ID)
 	if err != nil {
-		return Result{State: host.RunFailed}, err
+		return r.unplanned(a, ""), err
 	}
 	defer r.put(m)
 	b, err := r.base(ctx, a.Product.ID, m)
 	if err != nil {
-		return Result{State: host.RunFailed}, err
+		return r.unplanned(a, ""), err
 	}
 	r.acknowledge(ctx, a.Product, b, m)
 	switch {
 	case a.Override != "" && (b.head == nil || b.head.Verdict != host.Held):
-		return Result{State: host.RunFailed}, host.Errorf(host.CodeRunNotHeld, "no attempt of %s is held", a.Product.ID.URL())
+		return r.unplanned(a, ""), host.Errorf(host.CodeRunNotHeld, "no attempt of %s is held", a.Product.ID.URL())
 	case a.Override == Skip:
 		return r.skip(ctx, a, b, m)
 	case a.Override == Release:
@@ -43,7 +44,7 @@ func (r *Runner) Execute(ctx context.Context, a Attempt) (Result, error) {
 	}
 	p, err := r.plan(ctx, a, b)
 	if err != nil {
-		return Result{State: host.RunFailed, Run: host.RunRecord{Reason: p.reason, Node: r.Node}}, err
+		return r.unplanned(a, p.reason), err
 	}
 	if p.idle {
 		return Result{State: host.RunIdle, Pointer: b.pointer, Head: b.head, Run: host.RunRecord{Reason: p.reason}}, nil
@@ -59,6 +60,14 @@ func (r *Runner) Execute(ctx context.Context, a Attempt) (Result, error) {
 		err = host.Errorf(host.CodeRunInput, "an input cannot be read from its beginning either: %w", err)
 	}
 	return res, err
+}
+
+// unplanned is the result of an attempt that failed before there was a plan: its record says all the same why it was made.
+func (r *Runner) unplanned(a Attempt, reason string) Result {
+	if reason = cmp.Or(reason, a.Reason); reason == "" {
+		reason = "a look at the inputs"
+	}
+	return Result{State: host.RunFailed, Run: host.RunRecord{Reason: reason, Node: r.Node}}
 }
 
 // attempt is one run, start to commit.
@@ -84,17 +93,17 @@ func (r *Runner) attempt(ctx context.Context, a Attempt, b base, m *memo, p plan
 // skip commits a head that passes over what the held attempt read. Outputs and state stay.
 func (r *Runner) skip(ctx context.Context, a Attempt, b base, m *memo) (Result, error) {
 	if b.head.Rebuild {
-		return Result{State: host.RunFailed}, host.Errorf(host.CodeRunNotHeld,
+		return r.unplanned(a, ""), host.Errorf(host.CodeRunNotHeld,
 			"the held attempt of %s recomputes everything: there is no new input to skip", a.Product.ID.URL()).
 			WithHint("release it, or go back to the code and contract that published last")
 	}
 	after, err := r.state(ctx, b, m)
 	if err != nil {
-		return Result{State: host.RunFailed}, err
+		return r.unplanned(a, ""), err
 	}
 	published, err := r.lastPublished(ctx, b)
 	if err != nil {
-		return Result{State: host.RunFailed}, err
+		return r.unplanned(a, ""), err
 	}
 	return r.rewrite(ctx, a, b, m, after, words(a.Reason, fmt.Sprintf("skipped what snapshot %d held", b.head.Seq)), func(h *host.Head) {
 		h.Outputs, h.State = b.unchangedOutputs(), b.head.State

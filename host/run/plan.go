@@ -77,7 +77,7 @@ func (r *Runner) look(ctx context.Context, a Attempt, b base) (sight, error) {
 		case err != nil && (a.Rebuild || codeChanged(a, b) != ""):
 			// What the cursor says does not matter: it is not used.
 		case err != nil && failed == nil:
-			failed, lookedAt = inputError(in, err), changedWords(in, cursor)
+			failed, lookedAt = inputError(in, err), failedWords(in, cursor, err)
 		case err != nil:
 		case in.Mode == host.Snapshot && cursor == nil && !pending:
 			s.waitsFor = in.Name
@@ -97,6 +97,14 @@ func (r *Runner) look(ctx context.Context, a Attempt, b base) (sight, error) {
 		s.pending = lookedAt
 	}
 	return s, failed
+}
+
+// failedWords say what was about to happen when a look at an input failed.
+func failedWords(in *host.Input, cursor host.Cursor, err error) string {
+	if cursor == nil || errors.Is(err, drivers.ErrChanged) {
+		return changedWords(in, cursor)
+	}
+	return "a look at input " + in.Name
 }
 
 func changedWords(in *host.Input, cursor host.Cursor) string {

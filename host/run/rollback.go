@@ -13,14 +13,15 @@ import (
 // would read the same inputs again; whoever wants to prevent that pauses the product first. It fails with T005 when
 // there is no such snapshot or its files are not kept any more.
 func (r *Runner) Rollback(ctx context.Context, a Attempt, to host.Seq) (Result, error) {
+	a.Reason = words(a.Reason, fmt.Sprintf("rolled back to snapshot %d", to))
 	m, err := r.take(a.Product.ID)
 	if err != nil {
-		return Result{State: host.RunFailed}, err
+		return r.unplanned(a, ""), err
 	}
 	defer r.put(m)
 	res, err := r.rollback(ctx, a, m, to)
 	if err != nil && res.State == "" {
-		res.State = host.RunFailed
+		res = r.unplanned(a, "")
 	}
 	return res, err
 }
@@ -47,8 +48,7 @@ func (r *Runner) rollback(ctx context.Context, a Attempt, m *memo, to host.Seq) 
 			WithHint("take a newer one: adp control %s runs", a.Product.ID.URL())
 	}
 	seq := b.pointer.Seq + 1
-	reason := words(a.Reason, fmt.Sprintf("rolled back to snapshot %d", to))
-	return r.rewrite(ctx, a, b, m, after, reason, func(h *host.Head) {
+	return r.rewrite(ctx, a, b, m, after, a.Reason, func(h *host.Head) {
 		h.Artifact, h.Module, h.Config, h.Engine = old.Artifact, old.Module, old.Config, old.Engine
 		h.State, h.Checks, h.Quarantine = old.State, old.Checks, old.Quarantine
 		if h.Cursors = maps.Clone(old.Cursors); h.Cursors == nil {
