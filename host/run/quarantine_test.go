@@ -1,7 +1,10 @@
 package run_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -255,5 +258,36 @@ func TestSetAsideFileIsLost(t *testing.T) {
 	}
 	if len(w.trouble) == 0 {
 		t.Error("nobody was told")
+	}
+}
+
+// noJoining is a store that cannot create files of earlier rows.
+type noJoining struct{ drivers.Store }
+
+func (s noJoining) Create(ctx context.Context, name string) (io.WriteCloser, error) {
+	if strings.HasSuffix(name, "/quarantine-earlier.ndjson") {
+		return nil, errors.New("not now")
+	}
+	return s.Store.Create(ctx, name)
+}
+
+// When files cannot be joined the run goes on with a longer list, and a later one joins them.
+func TestSetAsideCannotBeJoined(t *testing.T) {
+	w := newWorld(t, host.Append, pass)
+	w.product.Outputs[0].Rules = []host.Rule{holdNulls(host.Quarantine)}
+	w.runner.Store = noJoining{w.store}
+	for i := range 20 {
+		w.inputs.add("in", null(int64(i)))
+		w.execute(host.RunCommitted)
+	}
+	if n := len(w.head().Quarantine); n != 20 || len(w.trouble) != 4 {
+		t.Fatalf("%d files, trouble %v", n, w.trouble)
+	}
+	w.runner.Store = w.store
+	w.inputs.add("in", null(20))
+	w.execute(host.RunCommitted)
+	rows, total, err := run.Rejected(t.Context(), w.store, w.head(), 100)
+	if n := len(w.head().Quarantine); n != 2 || err != nil || len(rows) != 21 || total != 21 {
+		t.Fatalf("%d rows of %d in %d files: %v", len(rows), total, n, err)
 	}
 }
