@@ -4,7 +4,7 @@ BIN     := bin/adp
 ARGS    ?=
 export CGO_ENABLED ?= 0
 
-.PHONY: demo build test check bench clean tools
+.PHONY: demo build test check bench bench-cluster clean tools
 
 demo: build ## run the sample mesh on real data (ARGS="--once", ARGS="--once -o json")
 	@$(BIN) demo $(ARGS)
@@ -25,6 +25,9 @@ check: ## the fast half of test, under two minutes with warm caches
 
 bench: build ## figures as ratios against named peers, one tab-separated line each
 	@$(GO) run ./samples/bench $(ARGS)
+
+bench-cluster: build ## several nodes and many products: takeover, commits in parallel, 10,000 idle products
+	@$(GO) run ./samples/bench -cluster $(ARGS)
 
 clean:
 	rm -rf bin build

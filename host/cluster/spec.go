@@ -178,3 +178,13 @@ func (c *Cluster) list(ctx context.Context, prefix string, at, since int64, fn f
 		from = string(res.Kvs[len(res.Kvs)-1].Key) + "\x00"
 	}
 }
+
+// Bytes is how much the mesh's keys and values take in etcd.
+func (c *Cluster) Bytes(ctx context.Context) (int64, error) {
+	total := int64(0)
+	_, err := c.list(ctx, root, 0, 0, func(key string, value []byte, _ int64) error {
+		total += int64(len(key) + len(value))
+		return nil
+	})
+	return total, err
+}

@@ -45,3 +45,11 @@ func (c *headCache) load(ctx context.Context, id host.ProductID, p host.Pointer)
 	c.mu.Unlock()
 	return head, nil
 }
+
+// Heads are the newest pointers of all products, for those who watch over many at once.
+func (n *Node) Heads(ctx context.Context) (map[host.ProductID]host.Pointer, error) {
+	return n.cluster.Heads(ctx)
+}
+
+// EtcdBytes is how much of etcd the mesh's keys and values take.
+func (n *Node) EtcdBytes(ctx context.Context) (int64, error) { return n.cluster.Bytes(ctx) }

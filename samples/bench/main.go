@@ -30,15 +30,39 @@ var figures = []struct {
 	{"idle", (*bench).idle},
 }
 
+// clusterFigures are measured when they are asked for: they take minutes.
+var clusterFigures = []struct {
+	name    string
+	measure func(*bench, context.Context) error
+}{
+	{"takeover", (*bench).takeover},
+	{"commits", (*bench).commits},
+	{"parallel", (*bench).parallel},
+	{"crowd", (*bench).crowd},
+}
+
 func main() {
+	child := flag.String("fleet", "", "be a node of the bench's mesh, set up by this JSON")
+	ofCluster := flag.Bool("cluster", false, "measure the figures of several nodes and many products instead")
 	idle := flag.String("idle", "", "be one of the idle processes: mesh or etcd") // how the bench starts its own children
 	short := flag.Bool("short", false, "measure less often, and idleness for 15 s instead of 60")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [-short] [kernel] [meter] [flights] [wake] [commits] [idle]")
+		fmt.Fprintln(flag.CommandLine.Output(), "       bench -cluster [-short] [takeover] [commits] [parallel] [crowd]")
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *child != "" {
+		if err := fleetChild(ctx, *child); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *ofCluster {
+		figures = clusterFigures
+	}
 	if err := run(ctx, *idle, *short, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
