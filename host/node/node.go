@@ -16,6 +16,7 @@ import (
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/placement"
 	"github.com/adp-host/adp/host/policy"
 	"github.com/adp-host/adp/host/run"
 	"github.com/adp-host/adp/host/sandbox"
@@ -83,13 +84,21 @@ type Node struct {
 	drivers     map[string]any // by URI scheme
 	runner      *run.Runner
 	heads       *headCache
-	slots       slots
+	slots       slots // of guests
+	attempts    slots
 	failures    *failures
 	applying    sync.Mutex // registrations are taken in one after another
 	registering sync.Mutex // one registration at a time: cycles are judged against what is there
 	metrics     *metrics
 	turnover    *turnover
 	planning    chan struct{} // capacity 1: somebody asks for a plan
+
+	glancing sync.Mutex
+	seen     struct {
+		at    time.Time
+		state placement.State
+		tally *placement.Tally
+	}
 
 	ctx    context.Context // ends when the node closes
 	cancel context.CancelFunc
@@ -110,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), slots: newSlots(cfg.Slots), planning: make(chan struct{}, 1),
+	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), slots: newSlots(cfg.Slots), attempts: newSlots(attemptsPerSlot * cfg.Slots), planning: make(chan struct{}, 1),
 		catalogue: map[host.ProductID]listing{}, owners: map[host.ProductID]*owner{}, readers: map[host.ProductID]map[*owner]bool{},
 		metrics: newMetrics(), failures: &failures{dir: filepath.Join(cfg.Data, "failures")}}
 	n.turnover = newTurnover(n)
@@ -151,7 +160,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
-		Guests: guests{n.engine, n.running}, Tables: stages{n.tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
+		Guests: guests{n.engine, n.slots, n.running}, Tables: stages{n.tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
 		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}
 	return n.follow(ctx)

@@ -150,12 +150,12 @@ func (o *owner) attempts(ctx context.Context, a run.Attempt) error {
 	return ctx.Err()
 }
 
-// execute makes one attempt in a run slot.
+// execute makes one attempt. Its guest waits for a run slot.
 func (o *owner) execute(ctx context.Context, a run.Attempt) (run.Result, error) {
-	if err := o.n.slots.acquire(ctx); err != nil {
+	if err := o.n.attempts.acquire(ctx); err != nil {
 		return run.Result{}, err
 	}
-	defer o.n.slots.release()
+	defer o.n.attempts.release()
 	if err := o.n.awaitLease(ctx); err != nil {
 		return run.Result{}, err
 	}

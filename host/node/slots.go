@@ -2,13 +2,21 @@ package node
 
 import "context"
 
-// slots bounds the runs that execute at once: guests are compute, so there are as many as cores, and serving and
-// leases never wait behind them.
+// slots bounds what goes on at once. Nil slots bound nothing.
+//
+// Guests are compute: there are as many slots for them as cores, so that serving and leases never wait behind them. Whole
+// attempts mostly wait, for sources and disks: of those attemptsPerSlot times as many go on, and what they keep in memory
+// stays bounded.
 type slots chan struct{}
+
+const attemptsPerSlot = 16
 
 func newSlots(n int) slots { return make(slots, n) }
 
 func (s slots) acquire(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
 	select {
 	case s <- struct{}{}:
 		return nil
@@ -17,4 +25,8 @@ func (s slots) acquire(ctx context.Context) error {
 	}
 }
 
-func (s slots) release() { <-s }
+func (s slots) release() {
+	if s != nil {
+		<-s
+	}
+}

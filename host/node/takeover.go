@@ -12,7 +12,7 @@ import (
 )
 
 // takers is how many products are taken up or given up at a time. Each waits for etcd most of the time.
-const takers = 16
+const takers = 32
 
 // retake is how long a product that could not be taken up is left alone, unless something changes.
 const retake = 250 * time.Millisecond
@@ -146,16 +146,29 @@ func (n *Node) takeUp(ctx context.Context, l listing) error {
 
 // accepts asks the test by which products are placed whether this node may have one more.
 func (n *Node) accepts(l listing) placement.Verdict {
-	s := n.placementState()
+	s, tally := n.glance()
 	p := placementProduct(l)
 	for _, node := range s.Nodes {
 		if node.ID == n.cfg.Name {
 			node.Alive, node.Draining, node.Cordoned = true, false, false // what is on its way may come
-			return placement.Fits(p, node, s.Quotas[p.ID.Tenant], s.Wished().Usage(p, node.ID, node.ID))
+			return placement.Fits(p, node, s.Quotas[p.ID.Tenant], tally.Usage(p, node.ID, node.ID))
 		}
 	}
 	return placement.Verdict{} // this node has only just come: the scheduler knew it
 }
+
+// glance is the mesh as plans see it, at most glanceAge old: a takeover asks for it for each of its products.
+func (n *Node) glance() (placement.State, *placement.Tally) {
+	n.glancing.Lock()
+	defer n.glancing.Unlock()
+	if n.seen.tally == nil || time.Since(n.seen.at) > glanceAge {
+		n.seen.at, n.seen.state = time.Now(), n.placementState()
+		n.seen.tally = n.seen.state.Wished()
+	}
+	return n.seen.state, n.seen.tally
+}
+
+const glanceAge = 50 * time.Millisecond
 
 // giveUp ends a product's loop after the run that is under way, and releases the product to the node that is to have it.
 func (n *Node) giveUp(ctx context.Context, o *owner) error {

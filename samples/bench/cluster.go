@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -249,41 +250,65 @@ func (b *bench) takeover(ctx context.Context) error {
 		_, name, _ := strings.Cut(strings.TrimPrefix(p.Product, "adp://./"), "/")
 		owned = append(owned, host.ProductID{Tenant: host.LocalTenant, Domain: "bench", Name: name})
 	}
-	b.talk("  n2 is killed, which owns %d of %d products", len(owned), many)
 	heads := f.first.Heads
+	for id, folder := range folders {
+		if err := dropRow(folder, 0); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	if err := untilHeads(ctx, heads, slices.Collect(maps.Keys(folders)), 1, func(time.Duration) {}); err != nil {
+		return err
+	}
+	b.talk("  n2 is killed, which owns %d of %d products", len(owned), many)
 	killed := time.Now()
 	if err := f.children["n2"].Process.Kill(); err != nil {
 		return err
 	}
-	for i, id := range owned {
-		file := filepath.Join(folders[id], "1.csv")
-		if err := errors.Join(os.WriteFile(file+".tmp", fmt.Appendf(nil, "at\n%d\n", i), 0o644), os.Rename(file+".tmp", file)); err != nil {
+	for _, id := range owned {
+		if err := dropRow(folders[id], 1); err != nil {
 			return err
 		}
 	}
 	var took []time.Duration
+	if err := untilHeads(ctx, heads, owned, 2, func(time.Duration) { took = append(took, time.Since(killed)) }); err != nil {
+		return err
+	}
+	slices.Sort(took)
+	b.talk("  first commit after %.2f s, middle %.2f s, last %.2f s", took[0].Seconds(), median(took).Seconds(), took[len(took)-1].Seconds())
+	b.print(figure{name: "takeover", value: took[(len(took)*99+99)/100-1].Seconds(), unit: "s p99", against: "a lease of 5 s", atMost: 6.5})
+	return nil
+}
+
+// dropRow renames a file of one row into a folder: it is never read half.
+func dropRow(folder string, n int) error {
+	file := filepath.Join(folder, fmt.Sprint(n, ".csv"))
+	return errors.Join(os.WriteFile(file+".tmp", fmt.Appendf(nil, "at\n%d\n", n), 0o644), os.Rename(file+".tmp", file))
+}
+
+// untilHeads calls committed for each product as soon as it stands at the snapshot.
+func untilHeads(ctx context.Context, heads func(context.Context) (map[host.ProductID]host.Pointer, error), ids []host.ProductID,
+	seq host.Seq, committed func(time.Duration)) error {
+	start := time.Now()
 	waiting := map[host.ProductID]bool{}
-	for _, id := range owned {
+	for _, id := range ids {
 		waiting[id] = true
 	}
-	for end := killed.Add(2 * time.Minute); len(waiting) > 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for len(waiting) > 0 && time.Since(start) < 2*time.Minute {
 		now, err := heads(ctx)
 		if err != nil {
 			return err
 		}
 		for id := range waiting {
-			if now[id].Seq > 0 {
-				took = append(took, time.Since(killed))
+			if now[id].Seq >= seq {
+				committed(time.Since(start))
 				delete(waiting, id)
 			}
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	if len(waiting) > 0 {
-		return fmt.Errorf("%d products have not committed", len(waiting))
+		return fmt.Errorf("%d of %d products have not committed", len(waiting), len(ids))
 	}
-	slices.Sort(took)
-	b.talk("  first commit after %.2f s, middle %.2f s, last %.2f s", took[0].Seconds(), median(took).Seconds(), took[len(took)-1].Seconds())
-	b.print(figure{name: "takeover", value: took[(len(took)*99+99)/100-1].Seconds(), unit: "s p99", against: "a lease of 5 s", atMost: 6.5})
 	return nil
 }
 
