@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+
+	"github.com/adp-host/adp/samples/fleet"
 )
 
 // figures in the order of their lines.
@@ -42,7 +44,6 @@ var clusterFigures = []struct {
 }
 
 func main() {
-	child := flag.String("fleet", "", "be a node of the bench's mesh, set up by this JSON")
 	ofCluster := flag.Bool("cluster", false, "measure the figures of several nodes and many products instead")
 	idle := flag.String("idle", "", "be one of the idle processes: mesh or etcd") // how the bench starts its own children
 	short := flag.Bool("short", false, "measure less often, and idleness for 15 s instead of 60")
@@ -53,8 +54,8 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if *child != "" {
-		if err := fleetChild(ctx, *child); err != nil {
+	if value := os.Getenv(fleet.ChildVariable); value != "" { // this process is a node of the bench's mesh
+		if err := fleet.Child(ctx, value); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
