@@ -68,7 +68,7 @@ func (c *Config) validate() error {
 type Cluster struct {
 	node   string
 	kv     clientv3.KV
-	watch  clientv3.Watcher
+	watch  Watcher
 	client *clientv3.Client // nil in simulations
 	lease  *lease           // nil where nobody is announced
 	log    *slog.Logger
@@ -112,6 +112,43 @@ func (c *Cluster) open(ctx context.Context, cfg Config) error {
 		}
 	}
 	return c.announce(ctx, c.client, cfg.LeaseTTL, cfg.Self)
+}
+
+// Watcher is what the cluster uses of a clientv3.Watcher.
+type Watcher interface {
+	Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan
+}
+
+// Lease is what the cluster uses of a clientv3.Lease.
+type Lease interface {
+	Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error)
+	KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseKeepAliveResponse, error)
+	Revoke(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseRevokeResponse, error)
+}
+
+// Parts are the connections of a cluster to an etcd.
+type Parts struct {
+	KV      clientv3.KV
+	Watcher Watcher
+	Lease   Lease
+}
+
+// Over takes part like Open, over parts that are there already: simulations put an etcd in memory and bad weather below
+// the real protocol. Of the settings it needs Node. There are no members to speak of, and Close leaves the parts alone.
+func Over(ctx context.Context, cfg Config, p Parts) (*Cluster, error) {
+	cfg.Dir, cfg.Endpoints, cfg.Member = "parts", nil, nil
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := newCluster(cfg.Node, p.KV, p.Watcher, cfg.Log)
+	err := c.openMeta(ctx)
+	if err == nil {
+		err = c.announce(ctx, p.Lease, cfg.LeaseTTL, cfg.Self)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // reach gives a client of the etcd that the settings name, and what ends it.
@@ -160,7 +197,7 @@ func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() er
 }
 
 // newCluster speaks the protocol over any KV.
-func newCluster(node string, kv clientv3.KV, w clientv3.Watcher, log *slog.Logger) *Cluster {
+func newCluster(node string, kv clientv3.KV, w Watcher, log *slog.Logger) *Cluster {
 	c := &Cluster{node: node, kv: kv, watch: w, log: log, stop: func() error { return nil }}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

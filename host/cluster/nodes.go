@@ -106,7 +106,7 @@ func (c *Cluster) ChangeNodeConfig(ctx context.Context, node string, change func
 // lease is a node's sign of life.
 type lease struct {
 	c     *Cluster
-	etcd  clientv3.Lease
+	etcd  Lease
 	ttl   time.Duration
 	info  NodeInfo
 	id    atomic.Int64
@@ -126,7 +126,7 @@ func (c *Cluster) MayStart() bool {
 
 // announce writes the node's leased key and keeps it alive until the cluster closes. A lease that ran out, because the
 // machine slept, is replaced by a new one.
-func (c *Cluster) announce(ctx context.Context, etcd clientv3.Lease, ttl time.Duration, info NodeInfo) error {
+func (c *Cluster) announce(ctx context.Context, etcd Lease, ttl time.Duration, info NodeInfo) error {
 	c.lease = &lease{c: c, etcd: etcd, ttl: max(time.Second, ttl.Truncate(time.Second)), info: info}
 	if err := c.lease.renew(ctx); err != nil {
 		return err

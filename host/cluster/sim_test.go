@@ -61,16 +61,22 @@ func (s *sim) violated(format string, args ...any) {
 	s.bad = append(s.bad, fmt.Sprintf(format, args...))
 }
 
-// check sees every move of a head before it happens: I1 and I2, and that its file is there (I4).
-func (s *sim) check(key string, value []byte, get func(string) []byte) {
-	tail, ok := strings.CutPrefix(key, prefixHead)
-	if !ok {
-		return
+// check sees every move of a head: I1 and I2, and that its file is there (I4).
+func (s *sim) check(events []*clientv3.Event, get func(string) []byte) {
+	for _, e := range events {
+		if tail, ok := strings.CutPrefix(string(e.Kv.Key), prefixHead); ok {
+			s.checkHead(tail, e, get)
+		}
 	}
+}
+
+func (s *sim) checkHead(tail string, e *clientv3.Event, get func(string) []byte) {
 	var next, prev host.Pointer
 	var own owner
-	_ = json.Unmarshal(value, &next)
-	_ = json.Unmarshal(get(key), &prev)
+	_ = json.Unmarshal(e.Kv.Value, &next)
+	if e.PrevKv != nil {
+		_ = json.Unmarshal(e.PrevKv.Value, &prev)
+	}
 	_ = json.Unmarshal(get(prefixOwn+tail), &own)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -334,7 +340,7 @@ func (s *sim) play(seconds int) (commits int, bad []string) {
 		s.products = append(s.products, host.ProductID{Tenant: "local", Domain: "d", Name: name})
 	}
 	if m, ok := s.kv.(*clustertest.Memory); ok {
-		m.OnPut = s.check
+		m.Observe = s.check
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

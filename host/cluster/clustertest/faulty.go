@@ -18,6 +18,7 @@ const (
 	LoseRequest       // it never arrives; the sender learns nothing
 	LoseReply         // it is applied; the sender learns nothing
 	ApplyLate         // the sender learns nothing, and it is applied later
+	Duplicate         // it is applied and answered, and arrives once more; of a Link only
 )
 
 // ErrLost is what a sender gets instead of a reply.
