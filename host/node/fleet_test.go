@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,6 +198,25 @@ func TestFleet(t *testing.T) {
 	}
 	if _, err := f.nodes[0].NodeDetail(t.Context(), "n3"); host.CodeOf(err) != host.CodeNodeUnknown {
 		t.Errorf("a node that has gone: %v", err)
+	}
+	// A product that asks for a label goes where it is, and nowhere when no node has it.
+	for zone, want := range map[string]string{"n2": "n2", "n7": ""} {
+		a := w.document(t, strings.Replace(fmt.Sprintf(productYAML, "in-"+zone, "file:"+filepath.Join(w.dir, "in"), "well"),
+			"    limits:", "    place: {labels: {zone: "+zone+"}}\n    limits:", 1))
+		if err := register(t.Context(), f.nodes[0], a); err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.nodes[1].Placement(t.Context(), id("in-"+zone))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Node != want || want == "" && (!strings.Contains(p.Why, "nowhere") || !strings.Contains(p.Nodes["n1"], "zone")) {
+			t.Errorf("a product for zone %s: %+v", zone, p)
+		}
+		st, err := f.nodes[0].Product(t.Context(), id("in-"+zone))
+		if err != nil || want == "" && !strings.Contains(st.Reason, "nowhere") {
+			t.Errorf("%+v, %v", st, err)
+		}
 	}
 	detail, err := f.nodes[0].NodeDetail(t.Context(), "n2")
 	if err != nil || len(detail.Owns) != f.owners(t, 0)["n2"] {

@@ -146,7 +146,13 @@ func (w *workshop) artifact(t *testing.T, name, how string) registry.Artifact {
 // reader is such a product that reads from somewhere.
 func (w *workshop) reader(t *testing.T, name, how, from string) registry.Artifact {
 	t.Helper()
-	w.write(t, "product.yaml", fmt.Sprintf(productYAML, name, from, how))
+	return w.document(t, fmt.Sprintf(productYAML, name, from, how))
+}
+
+// document is the product of a document.
+func (w *workshop) document(t *testing.T, yaml string) registry.Artifact {
+	t.Helper()
+	w.write(t, "product.yaml", yaml)
 	bundle, p, err := w.build.Documents(t.Context(), w.dir, nil)
 	if err != nil {
 		t.Fatal(err)

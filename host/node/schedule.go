@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -39,8 +40,35 @@ func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 		if err := n.cluster.Place(ctx, t, wishes); err != nil && ctx.Err() == nil {
 			n.log.Warn("cannot place products", "error", err)
 			time.AfterFunc(retake, n.replan)
+			continue
+		}
+		n.releaseForTheDead(ctx, wishes)
+	}
+}
+
+// releaseForTheDead ends ownerships that their node cannot end any more: of products that are to run nowhere. They would
+// count against their tenant for ever.
+func (n *Node) releaseForTheDead(ctx context.Context, wishes map[host.ProductID]cluster.Placement) {
+	for id, w := range wishes {
+		l, err := n.listing(id)
+		if err != nil || w.Node != "" || l.own.Node == "" || n.heard(l.own.Node) {
+			continue
+		}
+		own, err := n.cluster.Claim(ctx, id)
+		if err == nil {
+			err = n.cluster.Release(ctx, own)
+		}
+		if err != nil && ctx.Err() == nil {
+			n.log.Warn("cannot release a product of a node that is gone", "product", id.URL(), "node", l.own.Node, "error", err)
 		}
 	}
+}
+
+// heard reports whether a node is alive.
+func (n *Node) heard(id string) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return slices.ContainsFunc(n.fleet.Nodes, func(info cluster.NodeInfo) bool { return info.ID == id })
 }
 
 // replan asks for a plan. It never blocks.
