@@ -8,11 +8,17 @@ import (
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/placement"
 )
 
 // takers is how many products are taken up or given up at a time. Each waits for etcd most of the time.
 const takers = 32
+
+// Failpoints lists the steps, beside those of a run, at which a test can end a node's process.
+var Failpoints = []string{
+	"node.before-claim", "node.after-claim", "node.before-release", "node.after-release",
+}
 
 // retake is how long a product that could not be taken up is left alone, unless something changes.
 const retake = 250 * time.Millisecond
@@ -119,6 +125,7 @@ func (n *Node) takeUp(ctx context.Context, l listing) error {
 		return nil
 	}
 	id := l.product.ID
+	failpoint.Hit("node.before-claim")
 	own, err := n.cluster.Claim(ctx, id)
 	if host.CodeOf(err) == host.CodeRunLostOwner {
 		return nil
@@ -126,6 +133,7 @@ func (n *Node) takeUp(ctx context.Context, l listing) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("node.after-claim")
 	o := newOwner(n, id, own)
 	newest := n.restoreState(ctx, o)
 	o.adopt(l.spec, l.product, l.loaded)
@@ -178,9 +186,11 @@ func (n *Node) giveUp(ctx context.Context, o *owner) error {
 	case <-ctx.Done():
 		return nil
 	}
+	failpoint.Hit("node.before-release")
 	if err := n.cluster.Release(ctx, o.ownership()); err != nil {
 		return err
 	}
+	failpoint.Hit("node.after-release")
 	n.forget(o)
 	return nil
 }

@@ -13,10 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/node"
 )
 
@@ -28,6 +32,7 @@ type settings struct {
 	Name, Data, Shared, Etcd, Listen string
 	Lease                            time.Duration
 	Certs                            cluster.Certs
+	Kill                             string // name:nth of the failpoint at which the process kills itself
 }
 
 func (s settings) config(log io.Writer) (node.Config, error) {
@@ -46,6 +51,16 @@ func Child(ctx context.Context, value string) error {
 	var s settings
 	if err := json.Unmarshal([]byte(value), &s); err != nil {
 		return err
+	}
+	if name, nth, ok := strings.Cut(s.Kill, ":"); ok {
+		n, err := strconv.Atoi(nth)
+		if err != nil {
+			return err
+		}
+		failpoint.Arm(name, n, func() {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // until the signal arrives, nothing more may happen
+		})
 	}
 	cfg, err := s.config(os.Stderr)
 	if err != nil {
@@ -66,27 +81,31 @@ func Child(ctx context.Context, value string) error {
 type Fleet struct {
 	First    *node.Node
 	Children map[string]*exec.Cmd
+
+	ctx      context.Context
 	stop     context.CancelFunc
+	settings map[string]settings
+	log      io.Writer
 }
 
 // Start starts three nodes with a lease of so long, whose data lie below dir. Children run this program again with
 // ChildVariable set, and what they warn of goes to log.
 func Start(ctx context.Context, dir string, lease time.Duration, log io.Writer) (*Fleet, error) {
 	ctx, stop := context.WithCancel(ctx)
-	f := &Fleet{Children: map[string]*exec.Cmd{}, stop: stop}
-	if err := f.start(ctx, dir, lease, log); err != nil {
+	f := &Fleet{Children: map[string]*exec.Cmd{}, ctx: ctx, stop: stop, settings: map[string]settings{}, log: log}
+	if err := f.start(ctx, dir, lease); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-func (f *Fleet) start(ctx context.Context, dir string, lease time.Duration, log io.Writer) error {
+func (f *Fleet) start(ctx context.Context, dir string, lease time.Duration) error {
 	ports, err := freePorts(5)
 	if err != nil {
 		return err
 	}
 	first := settings{Name: "n1", Data: dir, Shared: dir, Listen: ports[0], Lease: lease}
-	cfg, err := first.config(log)
+	cfg, err := first.config(f.log)
 	if err != nil {
 		return err
 	}
@@ -105,15 +124,18 @@ func (f *Fleet) start(ctx context.Context, dir string, lease time.Duration, log 
 	go func() { _ = f.First.Serve(ctx, l, "fleet") }()
 	for i, name := range []string{"n2", "n3"} {
 		// One certificate does for all here: it says who may speak to etcd, not who is who.
-		s := settings{Name: name, Data: filepath.Join(dir, name), Shared: dir, Etcd: "https://" + ports[2], Listen: ports[3+i], Lease: lease, Certs: certs}
-		if err := f.child(ctx, s, log); err != nil {
+		f.settings[name] = settings{Name: name, Data: filepath.Join(dir, name), Shared: dir, Etcd: "https://" + ports[2], Listen: ports[3+i], Lease: lease, Certs: certs}
+		if err := f.StartChild(name, ""); err != nil {
 			return err
 		}
 	}
 	return f.Until(ctx, "three nodes", func(st host.FleetStatus) bool { return len(st.Nodes) == 3 })
 }
 
-func (f *Fleet) child(ctx context.Context, s settings, log io.Writer) error {
+// StartChild starts n2 or n3, again when it has ended. At the failpoint kill, "name:nth", its process kills itself.
+func (f *Fleet) StartChild(name, kill string) error {
+	s := f.settings[name]
+	s.Kill = kill
 	if err := errors.Join(os.MkdirAll(s.Data, 0o755), os.WriteFile(filepath.Join(s.Data, "token"), []byte(f.First.Token()), 0o600)); err != nil {
 		return err
 	}
@@ -125,9 +147,9 @@ func (f *Fleet) child(ctx context.Context, s settings, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, self)
+	cmd := exec.CommandContext(f.ctx, self)
 	cmd.Env = append(os.Environ(), ChildVariable+"="+string(value))
-	cmd.Stderr = log
+	cmd.Stderr = f.log
 	f.Children[s.Name] = cmd
 	return cmd.Start()
 }

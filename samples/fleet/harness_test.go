@@ -1,0 +1,167 @@
+package fleet_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	gosdk "github.com/adp-host/adp/guest-sdk/go"
+	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/build"
+	"github.com/adp-host/adp/host/node"
+	"github.com/adp-host/adp/host/serve/rest"
+	"github.com/adp-host/adp/samples/fleet"
+)
+
+func TestMain(m *testing.M) {
+	if value := os.Getenv(fleet.ChildVariable); value != "" {
+		if err := fleet.Child(context.Background(), value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// log is what the nodes say, shared by processes and goroutines.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *log) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
+}
+
+func crowd(t *testing.T) fleet.Crowd {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fleet.Crowd{Product: os.DirFS("../bench/pulse"), Document: "reader.yaml", Input: "files", Work: t.TempDir(), Talk: t.Logf,
+		Builder: &build.Builder{Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath}}
+}
+
+// rows are the values of a product's only column, sorted.
+func rows(t *testing.T, n *node.Node, id host.ProductID) []int64 {
+	t.Helper()
+	d, err := n.Ports().Open(t.Context(), id, "beats", rest.At{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	r, err := d.Read(t.Context(), rest.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var out []int64
+	for {
+		rec, err := r.Next(t.Context())
+		if err == io.EOF {
+			slices.Sort(out)
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, rec.Column(0).(*array.Int64).Int64Values()...)
+		rec.Release()
+	}
+}
+
+// mesh is a fleet with a crowd of products on it, each over a folder of its own.
+type mesh struct {
+	*fleet.Fleet
+	t       *testing.T
+	said    *log
+	folders map[host.ProductID]string
+	want    []int64 // rows that every product must have, in order
+}
+
+func newMesh(t *testing.T, products int, lease time.Duration) *mesh {
+	t.Helper()
+	m := &mesh{t: t, said: &log{}}
+	var err error
+	if m.Fleet, err = fleet.Start(t.Context(), t.TempDir(), lease, m.said); err != nil {
+		t.Fatalf("%v\n%s", err, m.said.b.String())
+	}
+	t.Cleanup(func() {
+		_ = m.Close()
+		if t.Failed() {
+			t.Log(m.said.b.String())
+		}
+	})
+	if m.folders, err = crowd(t).Register(t.Context(), m.First, products); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// drop gives every product a new file.
+func (m *mesh) drop() {
+	m.t.Helper()
+	v := len(m.want) + 1
+	m.want = append(m.want, int64(v))
+	for _, folder := range m.folders {
+		if err := fleet.Drop(folder, fmt.Sprint(v), "at", v); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+func (m *mesh) until(what string, ok func(host.FleetStatus) bool) {
+	m.t.Helper()
+	if err := m.Until(m.t.Context(), what, ok); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// owns reports whether a node is there and owns so many products or more.
+func owns(st host.FleetStatus, name string, products int) bool {
+	return slices.ContainsFunc(st.Nodes, func(n host.NodeStatus) bool { return n.Node == name && n.Boot != "" && n.Products >= products })
+}
+
+// alive reports whether a node is heard of.
+func alive(st host.FleetStatus, name string) bool { return owns(st, name, 0) }
+
+// finish waits until every product has every row, and returns how many have not exactly those.
+func (m *mesh) finish() (wrong int) {
+	m.t.Helper()
+	for id := range m.folders {
+		var got []int64
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			if got = rows(m.t, m.First, id); len(got) >= len(m.want) {
+				break
+			}
+		}
+		if !slices.Equal(got, m.want) {
+			wrong++
+			m.t.Errorf("%s has rows %v, want %v", id.URL(), got, m.want)
+		}
+	}
+	return wrong
+}
