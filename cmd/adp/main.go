@@ -37,8 +37,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return host.ExitInterrupt
 	}
+	if asksJSON(args) { // also when a flag before it meant nothing
+		a.settings.Output = "json"
+	}
 	a.showError(err)
 	return exitCode(err)
+}
+
+// asksJSON reports whether a command line holds -o json, however it is written.
+func asksJSON(args []string) bool {
+	for i, arg := range args {
+		switch {
+		case arg == "-ojson", arg == "-o=json", arg == "--output=json":
+			return true
+		case arg == "json" && i > 0 && (args[i-1] == "-o" || args[i-1] == "--output"):
+			return true
+		}
+	}
+	return false
 }
 
 // exitCode is host.ExitCode, and 2 for command lines that mean nothing.

@@ -8,8 +8,8 @@
 // empty files are left out. Symbolic links may not lead out of the folder.
 //
 // A file counts as complete when its size and time have rested for a window (half a second, option quiet): a file that is
-// moved in is read at once if it is older, one that is written in place when its writer has stopped. A file that changes
-// while it is read makes the read fail with drivers.ErrMoving; nothing of it may be kept.
+// moved in is read at once if it is older, one that is written in place when its writer has stopped. A text whose last line
+// has no end must rest ten times as long. A file that changes while it is read makes the read fail with drivers.ErrMoving; nothing of it may be kept.
 //
 // Read incrementally, every file is read once. A file that differs from what was read is an error that wraps
 // drivers.ErrChanged and names it: nothing is doubled. The same bytes with another time are no change. A file that was

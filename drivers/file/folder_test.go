@@ -386,6 +386,35 @@ func TestHalfWrittenFiles(t *testing.T) {
 	}
 }
 
+// A text whose last line has no end is likely to go on: it must rest ten times as long.
+func TestUnfinishedLine(t *testing.T) {
+	dir := t.TempDir()
+	d, err := New(Config{Quiet: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, text string, age time.Duration) {
+		path, at := filepath.Join(dir, name), time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("half.csv", "id,name\n1,a\n2,b", 5*time.Minute)
+	put("half.ndjson", `{"id":3}`, 5*time.Minute)
+	put("whole.csv", "id,name\n4,d\n", 5*time.Minute)
+	put("old.csv", "id,name\n5,e", 11*time.Minute)
+	r := mustRead(t, d, request(dir, nil))
+	if got := ids(r); !slices.Equal(got, []int64{4, 5}) {
+		t.Errorf("read %v", got)
+	}
+	put("half.csv", "id,name\n1,a\n2,bbb\n", 2*time.Minute) // it went on
+	r = mustRead(t, d, request(dir, r.Cursor))
+	if got := ids(r); !slices.Equal(got, []int64{1, 2}) {
+		t.Errorf("then read %v", got)
+	}
+}
+
+// A snapshot that is being written is waited for.
 // A snapshot that is being written is waited for.
 func TestSnapshotWaits(t *testing.T) {
 	dir, d := t.TempDir(), newDriver(t)

@@ -55,7 +55,7 @@ func (d *Driver) unread(ctx context.Context, s *source, l *listing, c cursor) ([
 		if was && known.size != e.size {
 			return nil, changed(e, known)
 		}
-		if at := e.quietAt(s.opts.quiet, now); at.After(now) {
+		if at := l.restsAt(s, e, now); at.After(now) {
 			later = earliest(later, at)
 			continue
 		}
@@ -70,6 +70,34 @@ func (d *Driver) unread(ctx context.Context, s *source, l *listing, c cursor) ([
 	}
 	d.callAt(s.path, later)
 	return fresh, nil
+}
+
+// unfinished is how many times longer a text must rest whose last line has no end: that is how a file looks that is
+// being written.
+const unfinished = 10
+
+// restsAt is when a file will have rested.
+func (l *listing) restsAt(s *source, e entry, now time.Time) time.Time {
+	at := e.quietAt(s.opts.quiet, now)
+	long := e.quietAt(unfinished*s.opts.quiet, now)
+	if f := s.opts.formatOf(e.name); !long.After(now) || f.kind == FormatParquet || f.gzip || l.endsLine(e) {
+		return at
+	}
+	return long
+}
+
+// endsLine reports whether the last byte of a file ends a line. What cannot be told is found when the file is read.
+func (l *listing) endsLine(e entry) bool {
+	f, err := l.root.Open(l.inRoot(e.name))
+	if err != nil || e.size == 0 {
+		return true
+	}
+	defer f.Close()
+	var last [1]byte
+	if n, _ := f.ReadAt(last[:], e.size-1); n == 0 {
+		return true
+	}
+	return last[0] == '\n' || last[0] == '\r'
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -123,7 +151,7 @@ func restsAt(s *source, l *listing) time.Time {
 	var latest time.Time
 	now := time.Now()
 	for _, e := range l.entries {
-		if at := e.quietAt(s.opts.quiet, now); at.After(now) && at.After(latest) {
+		if at := l.restsAt(s, e, now); at.After(now) && at.After(latest) {
 			latest = at
 		}
 	}
