@@ -140,9 +140,10 @@ func (a *app) showOutcome(out client.Outcome) error {
 // productDetail is a product with its last run and the rows that are missing from what it has published.
 type productDetail struct {
 	host.ProductStatus
-	Run      *host.RunStatus    `json:"run,omitempty"`
-	Rejected []host.RejectedRow `json:"rejected"`
-	Missing  int64              `json:"rejected_total"` // rows set aside in all
+	Run       *host.RunStatus      `json:"run,omitempty"`
+	Rejected  []host.RejectedRow   `json:"rejected"`
+	Missing   int64                `json:"rejected_total"` // rows set aside in all
+	Placement host.PlacementStatus `json:"placement"`
 }
 
 func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, at host.Seq, limit int) error {
@@ -161,6 +162,9 @@ func (a *app) status(cmd *cobra.Command, c *client.Client, where host.Address, a
 	if d.Rejected, d.Missing, err = c.Rejected(cmd.Context(), where, at, limit); err != nil {
 		return err
 	}
+	if d.Placement, err = c.Placement(cmd.Context(), where); err != nil {
+		return err
+	}
 	if a.json() {
 		return a.showJSON(d)
 	}
@@ -172,6 +176,7 @@ func (a *app) showDetail(d productDetail, limit int) error {
 	if d.Reason != "" {
 		facts = append(facts, []string{"reason", d.Reason})
 	}
+	facts = append(facts, []string{"node", d.Placement.Why})
 	if d.Hint != "" {
 		facts = append(facts, []string{"hint", d.Hint})
 	}
