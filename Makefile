@@ -4,7 +4,7 @@ BIN     := bin/adp
 ARGS    ?=
 export CGO_ENABLED ?= 0
 
-.PHONY: demo build test check bench bench-cluster clean tools
+.PHONY: demo build test check soak bench bench-cluster clean tools
 
 demo: build ## run the sample mesh on real data (ARGS="--once", ARGS="--once -o json")
 	@$(BIN) demo $(ARGS)
@@ -22,6 +22,9 @@ test: ## everything: vet, unit, hostile, crash, demo (installs what it needs)
 
 check: ## the fast half of test, under two minutes with warm caches
 	@./.ci/check
+
+soak: ## ten thousand seeds of the simulation of whole nodes; ends with one line of sums (SEEDS=N for others)
+	@./.ci/soak
 
 bench: build ## figures as ratios against named peers, one tab-separated line each
 	@$(GO) run ./samples/bench $(ARGS)

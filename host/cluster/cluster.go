@@ -244,8 +244,13 @@ func (c *Cluster) openMeta(ctx context.Context) error {
 	return nil
 }
 
-// RaiseEpochs makes every later claim's epoch greater than floor. It is called once after etcd was restored from a
-// backup, with the greatest epoch that the store's folders name, so that no epoch is used twice.
+// unseenClaims is how many claims may have come to nothing since the last file of the store was written: their epochs
+// are nowhere, but targets of effects may have seen them.
+const unseenClaims = 1_000_000
+
+// RaiseEpochs makes every later claim's epoch greater than floor, and than those of claims that left no trace after it. It
+// is called once after etcd was restored from a backup, with the greatest epoch that the store's folders name, so that no
+// epoch is used twice.
 func (c *Cluster) RaiseEpochs(ctx context.Context, floor host.Epoch) error {
 	for {
 		now, err := c.kv.Get(ctx, keyMeta)
@@ -259,7 +264,7 @@ func (c *Cluster) RaiseEpochs(ctx context.Context, floor host.Epoch) error {
 		if m.EpochFloor >= floor {
 			return nil
 		}
-		m.EpochFloor = floor
+		m.EpochFloor = floor + unseenClaims
 		value, err := host.CanonicalJSON(m)
 		if err != nil {
 			return err

@@ -191,8 +191,8 @@ func TestEpochsRiseAndFence(t *testing.T) {
 	if err := c.RaiseEpochs(ctx, 100); err != nil {
 		t.Fatal(err)
 	}
-	if own := must[host.Ownership](t)(c.Claim(ctx, strikes)); own.Epoch != 101 {
-		t.Fatalf("epoch %d, want 101", own.Epoch)
+	if own := must[host.Ownership](t)(c.Claim(ctx, strikes)); own.Epoch <= 100+unseenClaims {
+		t.Fatalf("epoch %d, want more than it", own.Epoch)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/registry"
 )
 
 // loaded is what an artifact gives a run.
@@ -15,6 +16,12 @@ type loaded struct {
 	module host.Digest
 	config host.Digest
 	bytes  func() ([]byte, error)
+}
+
+// artifacts is where a registration finds what it runs. Implemented by registry.
+type artifacts interface {
+	Pull(ctx context.Context, d host.Digest) (registry.Artifact, error)
+	Module(ctx context.Context, d host.Digest) ([]byte, error)
 }
 
 // apply takes a registration in, and hands it to the owner where the product runs here.
@@ -64,7 +71,7 @@ func (n *Node) restoreState(ctx context.Context, o *owner) *host.Head {
 
 // load fetches the artifact of a spec and applies the spec's overrides to its product.
 func (n *Node) load(ctx context.Context, s host.Spec) (*host.Product, loaded, error) {
-	a, err := n.registry.Pull(ctx, s.Artifact)
+	a, err := n.artifacts.Pull(ctx, s.Artifact)
 	if err != nil {
 		return nil, loaded{}, err
 	}
@@ -94,7 +101,7 @@ func (n *Node) load(ctx context.Context, s host.Spec) (*host.Product, loaded, er
 	}
 	module := a.ModuleDigest
 	return &p, loaded{module: module, config: config, bytes: func() ([]byte, error) {
-		return n.registry.Module(context.WithoutCancel(ctx), module)
+		return n.artifacts.Module(context.WithoutCancel(ctx), module)
 	}}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
@@ -75,11 +76,12 @@ type Node struct {
 	log         *slog.Logger
 	token       string
 	started     time.Time
-	store       *file.Store
+	store       drivers.Store
 	registry    *registry.Store
 	cluster     *cluster.Cluster
 	engine      *sandbox.Engine
-	tables      *table.Tables
+	tables      scanner
+	artifacts   artifacts
 	policy      *policy.Policy
 	drivers     map[string]any // by URI scheme
 	runner      *run.Runner
@@ -119,15 +121,21 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	n := newNode(ctx, cfg)
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// newNode is a node without its rooms.
+func newNode(ctx context.Context, cfg Config) *Node {
 	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), slots: newSlots(cfg.Slots), attempts: newSlots(attemptsPerSlot * cfg.Slots), planning: make(chan struct{}, 1),
 		catalogue: map[host.ProductID]listing{}, owners: map[host.ProductID]*owner{}, readers: map[host.ProductID]map[*owner]bool{},
 		metrics: newMetrics(), failures: &failures{dir: filepath.Join(cfg.Data, "failures")}}
 	n.turnover = newTurnover(n)
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := n.open(ctx); err != nil {
-		return nil, errors.Join(err, n.Close())
-	}
-	return n, nil
+	return n
 }
 
 func (n *Node) open(ctx context.Context) error {
@@ -144,6 +152,7 @@ func (n *Node) open(ctx context.Context) error {
 	if n.registry, err = registry.Open(filepath.Join(n.cfg.Fleet.Shared, "registry")); err != nil {
 		return err
 	}
+	n.artifacts = n.registry
 	ledger := filepath.Join(n.cfg.Fleet.Shared, "ledger")
 	fileDriver, err := file.New(file.Config{Ledger: ledger})
 	if err != nil {
@@ -153,14 +162,15 @@ func (n *Node) open(ctx context.Context) error {
 	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled")}); err != nil {
 		return err
 	}
-	n.tables = table.New(n.store, table.Options{})
+	tables := table.New(n.store, table.Options{})
+	n.tables = tables
 	n.policy = policy.Local(policy.Options{AnonymousRead: n.cfg.AnonymousRead})
 	if n.cluster, err = n.joinCluster(ctx); err != nil {
 		return err
 	}
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
-		Guests: guests{n.engine, n.slots, n.running}, Tables: stages{n.tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
+		Guests: guests{n.engine, n.slots, n.running}, Tables: stages{tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
 		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}
 	return n.follow(ctx)

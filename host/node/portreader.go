@@ -24,9 +24,16 @@ type piece struct {
 	seq     host.Seq
 }
 
+// scanner reads what is published. Implemented by host/table.
+type scanner interface {
+	Scan(ctx context.Context, ref host.OutputRef, schema host.Schema, o table.ScanOptions) (table.Reader, error)
+	Changes(ctx context.Context, changes []host.FileRef, mode host.OutputMode, schema host.Schema, seq host.Seq, o table.ScanOptions) (table.Reader, error)
+	ParquetFile(ctx context.Context, ref host.OutputRef) (name string, ok bool, err error)
+}
+
 // portReader reads a port of a product piece by piece, as rows or as a change feed.
 type portReader struct {
-	tables *table.Tables
+	tables scanner
 	mode   host.OutputMode
 	schema host.Schema
 	origin string

@@ -113,6 +113,8 @@ func (n *Node) settleOwnership(ctx context.Context, id host.ProductID) error {
 		return n.takeUp(ctx, l)
 	case !here && o != nil && l.place != (cluster.Placement{}):
 		return n.giveUp(ctx, o)
+	case !here && o == nil && l.own.Node == n.cfg.Name && l.place != (cluster.Placement{}):
+		return n.handOver(ctx, id)
 	}
 	return nil
 }
@@ -193,6 +195,19 @@ func (n *Node) giveUp(ctx context.Context, o *owner) error {
 	failpoint.Hit("node.after-release")
 	n.forget(o)
 	return nil
+}
+
+// handOver releases a product that stands under this node's name though nothing here runs it: an earlier process of the
+// node owned it, or the reply to a claim or a release was lost. Others would wait for it for ever, since the node is alive.
+func (n *Node) handOver(ctx context.Context, id host.ProductID) error {
+	own, err := n.cluster.Claim(ctx, id)
+	if host.CodeOf(err) == host.CodeRunLostOwner { // another has it already
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return n.cluster.Release(ctx, own)
 }
 
 // forget removes an owner that has ended.
