@@ -147,7 +147,7 @@ func (w *simWorld) start(ctx context.Context, name string) (*simProcess, error) 
 	p := &simProcess{w: w, name: name, sent: map[string]int{}}
 	p.link = (&clustertest.Link{Etcd: w.now(), Fate: p.fate, Gate: p.gate, Rewrite: p.rewrite,
 		Deaf: func() bool { return !w.isCalm() && time.Now().Before(p.until(&p.in)) }}).Open()
-	cfg := Config{Data: os.DevNull, Name: name, Slots: 4} // nothing can be written below it
+	cfg := Config{Data: os.DevNull, Name: name, Slots: 8} // nothing can be written below it
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (w *simWorld) start(ctx context.Context, name string) (*simProcess, error) 
 		cluster.Parts{KV: p.link, Watcher: p.link, Lease: p.link})
 	if err != nil {
 		p.link.Cut()
-		w.failed.Go(p.link.Wait)
+		w.ended.Go(p.link.Wait)
 		return nil, err
 	}
 	n := newNode(context.Background(), cfg)
@@ -186,11 +186,11 @@ func (p *simProcess) wall() time.Time {
 	return time.Now().Add(p.clock)
 }
 
-// kill is SIGKILL: from now on nothing of the process has any effect. It returns when its goroutines have noticed.
+// kill is SIGKILL: from now on nothing of the process has any effect, beside what is on its way.
 func (p *simProcess) kill() {
 	p.link.Cut()
 	p.w.disk.crash(p)
-	p.close()
+	p.w.ended.Go(p.close)
 }
 
 // close ends the node and returns when all that it has sent has arrived.

@@ -489,8 +489,8 @@ func (s simSink) Deliver(ctx context.Context, d drivers.Delivery) error {
 		w.violated("effect %d of snapshot %d arrives before its commit", d.Key.Ordinal, d.Key.Seq)
 	}
 	if w.mutant == "outbox delivered twice" { // it numbers deliveries, not effects
-		w.rolled["deliveries"]++
-		d.Key.Ordinal, d.Key.Seq = int64(w.rolled["deliveries"]), 1
+		w.handed++
+		d.Key.Ordinal, d.Key.Seq = w.handed, 1
 	}
 	w.mu.Unlock()
 	deliver := func() error { return w.sink.Deliver(context.WithoutCancel(ctx), d) }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -29,12 +28,11 @@ type simWorld struct {
 	disk   *simDisk
 	sink   *drivertest.Counter
 
-	failed sync.WaitGroup // starts that came to nothing
+	ended sync.WaitGroup // for processes that were killed, and for starts that came to nothing
 
 	mu       sync.Mutex
 	etcd     *clustertest.Memory
-	rolled   map[string]uint64 // how often each die was thrown
-	calm     bool              // the weather is fine
+	calm     bool // the weather is fine
 	restored bool
 	log      []int64 // ids of the source's rows
 	forgot   int     // rows that the source does not have any more
@@ -45,34 +43,31 @@ type simWorld struct {
 	kept     map[string]bool       // files that committed heads name
 	bad      []string
 	commits  int
+	trace    uint64 // of all commits
+	handed   int64  // deliveries, for a mutant
 	kills    int
 }
 
 func newSimWorld(seed uint64, mutant string) *simWorld {
-	w := &simWorld{seed: seed, mutant: mutant, sink: &drivertest.Counter{}, etcd: clustertest.NewMemory(), rolled: map[string]uint64{},
+	w := &simWorld{seed: seed, mutant: mutant, sink: &drivertest.Counter{}, etcd: clustertest.NewMemory(),
 		grown: make(chan struct{}), epochs: map[string]host.Epoch{}, tips: map[string]*host.Head{}, rowsAt: map[string][]int64{}, kept: map[string]bool{}}
 	w.disk = &simDisk{w: w, files: map[string]*simFile{}}
-	w.etcd.Observe = w.observe
+	w.watch(w.etcd)
 	return w
 }
 
-// die is the chance in one event of the story. It depends on the seed, on whom and what it is about, and on how often
-// that was asked, but not on what else goes on meanwhile: goroutines that run at the same instant do not change the story.
+// die is the chance in one event of the story. It depends on the seed, on whom and what the event is about, and on when it
+// happens, but not on what else goes on at the same instant: the order in which goroutines run does not change the story.
 func (w *simWorld) die(who, what string) *rand.Rand {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, who+"|"+stable(what))
-	key := string(h.Sum(nil))
-	w.mu.Lock()
-	w.rolled[key]++
-	n := w.rolled[key]
-	w.mu.Unlock()
-	return rand.New(rand.NewPCG(w.seed, h.Sum64()+n*0x9e3779b97f4a7c15))
+	_, _ = fmt.Fprintf(h, "%s|%s|%d", who, stable(what), time.Now().UnixNano())
+	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
 }
 
 // stable leaves away what is different in every life: the id of an attempt in the name of a file.
 func stable(name string) string {
 	parts := strings.Split(name, "/")
-	if len(parts) > 6 && parts[0] == "products" {
+	if len(parts) > 6 && strings.HasSuffix(parts[0], "products") {
 		parts[6] = ""
 	}
 	return strings.Join(parts, "/")
@@ -101,10 +96,19 @@ func (w *simWorld) isCalm() bool {
 
 const simRoot = "/adp/v1/"
 
+// watch has every transaction of an etcd looked at, as long as it is the world's.
+func (w *simWorld) watch(etcd *clustertest.Memory) {
+	etcd.Observe = func(events []*clientv3.Event, get func(string) []byte) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.etcd == etcd {
+			w.observe(events, get)
+		}
+	}
+}
+
 // observe sees every transaction.
 func (w *simWorld) observe(events []*clientv3.Event, get func(string) []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for _, e := range events {
 		kind, tail, _ := strings.Cut(strings.TrimPrefix(string(e.Kv.Key), simRoot), "/")
 		if e.Type == clientv3.EventTypeDelete {
@@ -155,6 +159,9 @@ func (w *simWorld) checkHead(tail string, e *clientv3.Event, get func(string) []
 		_ = json.Unmarshal(e.PrevKv.Value, &prev)
 	}
 	_ = json.Unmarshal(get(simRoot+"own/"+tail), &own)
+	mark := fnv.New64a()
+	_, _ = fmt.Fprintf(mark, "%d %s %d %d", time.Now().UnixNano(), tail, next.Seq, next.Epoch)
+	w.trace += mark.Sum64()
 	if next.Epoch != own.Epoch || own.Node == "" {
 		w.violated("I1: %s committed in epoch %d, the owner's is %d of %q", tail, next.Epoch, own.Epoch, own.Node)
 	}
@@ -360,7 +367,7 @@ func (w *simWorld) restore(ctx context.Context, b clustertest.Backup) error {
 			ref = h.Prev
 		}
 	}
-	etcd.Observe = w.observe
+	w.watch(etcd)
 	w.mu.Unlock()
 	if w.mutant == "epoch reuse after restore" {
 		return nil

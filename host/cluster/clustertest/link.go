@@ -120,17 +120,21 @@ func call[T any](l *Link, ctx context.Context, verb, key string, do func(context
 	case <-l.dead:
 		return none, ErrCut
 	case <-ctx.Done():
-		l.Gate()
-		return none, ctx.Err()
 	case a := <-back:
-		l.Gate()
-		switch {
-		case l.Dead():
-			return none, ErrCut
-		case f.Fault == LoseReply:
+		back <- a
+	}
+	l.Gate()
+	if l.Dead() {
+		return none, ErrCut
+	}
+	select {
+	case a := <-back: // also when time ran out at the same instant
+		if f.Fault == LoseReply {
 			return none, ErrLost
 		}
 		return a.res, a.err
+	default:
+		return none, ctx.Err()
 	}
 }
 
