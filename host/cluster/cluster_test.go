@@ -192,7 +192,7 @@ func TestEpochsRiseAndFence(t *testing.T) {
 		t.Fatal(err)
 	}
 	if own := must[host.Ownership](t)(c.Claim(ctx, strikes)); own.Epoch <= 100+unseenClaims {
-		t.Fatalf("epoch %d, want more than it", own.Epoch)
+		t.Fatalf("epoch %d, want more than %d", own.Epoch, 100+unseenClaims)
 	}
 }
 

@@ -231,6 +231,7 @@ func (w *simWorld) live(ctx context.Context, name string) *simProcess {
 
 // suffer is what happens to a process next; true: it dies.
 func (p *simProcess) suffer(ctx context.Context) bool {
+	p.checkPlan()
 	r := p.w.die(p.name, "suffer")
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -284,6 +284,27 @@ func (w *simWorld) grow(ctx context.Context) {
 	}
 }
 
+// operate cordons and drains nodes, and lets them in again.
+func (w *simWorld) operate(ctx context.Context) {
+	say := func(c cluster.NodeConfig) {
+		b, err := host.CanonicalJSON(c)
+		if err == nil {
+			_, err = w.now().Put(context.Background(), simRoot+"nodecfg/"+c.ID, string(b))
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	for ctx.Err() == nil {
+		r := w.die("world", "operate")
+		nap(ctx, upTo(r, 8*time.Second))
+		say(cluster.NodeConfig{ID: simNames[r.IntN(len(simNames))], Cordoned: r.IntN(2) == 0, Draining: r.IntN(2) == 0})
+	}
+	for _, name := range simNames {
+		say(cluster.NodeConfig{ID: name})
+	}
+}
+
 // compact makes watches that are behind break.
 func (w *simWorld) compact(ctx context.Context) {
 	for ctx.Err() == nil {
