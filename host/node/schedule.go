@@ -16,10 +16,14 @@ const replanEvery = 10 * time.Second
 // settleDown joins the changes of one event: a node that goes is one plan, not one for each of its products.
 const settleDown = 5 * time.Millisecond
 
+// planShare bounds what planning takes of a core while changes never end: one part in so many, beside one for the plan.
+const planShare = 5
+
 // schedule is what the elected node does for the term: whenever nodes, registrations or owners change, it plans and
 // writes where products are to run.
 func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 	n.replan()
+	pause := settleDown
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,10 +34,12 @@ func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(settleDown):
+		case <-time.After(pause):
 		}
+		began := time.Now()
 		n.elect(ctx)
 		wishes := n.wishes()
+		pause = max(settleDown, planShare*time.Since(began))
 		if len(wishes) == 0 {
 			continue
 		}

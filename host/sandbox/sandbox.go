@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"runtime"
+	"sync"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/wasm"
@@ -51,7 +53,13 @@ type Engine struct {
 	cache    *cache // nil: nothing is kept on disk
 	programs *programs
 	turns    chan struct{} // modules being compiled
+
+	mu       sync.Mutex
+	admitted map[[sha256.Size]byte]bool // modules that Check has let pass
 }
+
+// maxAdmitted bounds what Check remembers; forgetting costs another look.
+const maxAdmitted = 1 << 10
 
 // compileTurns is how many modules are compiled at the same time: one keeps all processors busy, a second lets a small
 // module pass a large one.
@@ -85,8 +93,23 @@ func (e *Engine) Identity() host.Engine {
 // Check tells whether a module would be admitted: nil, or a host.Error of area S with every reason. It does not run or
 // compile the module.
 func (e *Engine) Check(ctx context.Context, module []byte) error {
-	_, err := admit(ctx, module, meterOptions(host.DefaultLimits.Stack))
-	return err
+	sum := sha256.Sum256(module)
+	e.mu.Lock()
+	known := e.admitted[sum]
+	e.mu.Unlock()
+	if known {
+		return nil
+	}
+	if _, err := admit(ctx, module, meterOptions(host.DefaultLimits.Stack)); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.admitted == nil || len(e.admitted) >= maxAdmitted {
+		e.admitted = map[[sha256.Size]byte]bool{}
+	}
+	e.admitted[sum] = true
+	return nil
 }
 
 // load makes a program: from the disk, or from the module's bytes.
