@@ -88,6 +88,7 @@ type OutputRef struct {
 	SnapshotID string    `json:"snapshot_id,omitempty"` // decimal: an int64 does not survive JSON
 	Rows       int64     `json:"rows"`                  // of the resulting table
 	Changed    Seq       `json:"changed"`               // the seq that last changed the table: downstream wakes on it
+	ChangedAt  time.Time `json:"changed_at,omitzero"`   // when that was committed, as well as its head knows
 	Base       Seq       `json:"base"`                  // the first seq since which changes follow one another; before it, read the table whole
 	Changes    []FileRef `json:"changes,omitempty"`     // change files that this seq added; empty when it changed nothing
 }

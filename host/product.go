@@ -61,6 +61,7 @@ type Product struct {
 	Schedule    Schedule          `json:"schedule"`
 	Limits      Limits            `json:"limits"`
 	Placement   Placement         `json:"placement,omitzero"`
+	Retention   Retention         `json:"retention,omitzero"`
 	Config      map[string]string `json:"config,omitempty"`
 }
 

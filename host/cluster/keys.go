@@ -13,6 +13,7 @@ const (
 	prefixOwn  = root + "own/"
 	prefixHead = root + "head/"
 	prefixOut  = root + "out/"
+	prefixKept = root + "kept/"
 	prefixNode = root + "node/"
 	prefixIdx  = root + "idx/"
 
@@ -25,6 +26,7 @@ func specKey(id host.ProductID) string  { return prefixSpec + id.String() }
 func ownKey(id host.ProductID) string   { return prefixOwn + id.String() }
 func headKey(id host.ProductID) string  { return prefixHead + id.String() }
 func outKey(id host.ProductID) string   { return prefixOut + id.String() }
+func keptKey(id host.ProductID) string  { return prefixKept + id.String() }
 func placeKey(id host.ProductID) string { return prefixPlace + id.String() }
 func nodeConfigKey(node string) string  { return prefixNodeConfig + node }
 func nodeKey(node string) string        { return prefixNode + node }

@@ -51,6 +51,7 @@ func (b *Bundle) compile(tenant string, partial bool) (*host.Product, error) {
 	p.Schedule = c.schedule()
 	p.Limits = c.limits()
 	p.Placement = c.placement()
+	p.Retention = c.retention()
 	p.Config = settings(b.block, "config")
 	if len(items(root, "outputPorts")) == 0 {
 		c.add(at(root), host.CodeManifestMissing, "declare at least one in outputPorts", "the product has no output port")

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -20,6 +21,8 @@ type ports struct{ n *Node }
 // dataset is a port at one snapshot.
 type dataset struct {
 	n      *Node
+	id     host.ProductID
+	seq    host.Seq // of the head
 	schema host.Schema
 	ref    host.OutputRef
 	info   rest.Snapshot
@@ -47,18 +50,12 @@ func (p ports) Open(ctx context.Context, id host.ProductID, port string, at rest
 		return nil, err
 	}
 	// A held head carries the outputs of the snapshot before it: readers are told of the one that changed the port.
-	changed := head
-	if ref.Changed < head.Seq {
-		ptr, err := p.n.cluster.Head(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if changed, err = run.HeadAt(ctx, p.n.store, headRef(ptr), ref.Changed); err != nil {
-			return nil, err
-		}
+	changed := ref.ChangedAt
+	if changed.IsZero() {
+		changed = head.Run.Started.Add(head.Run.Duration)
 	}
-	return &dataset{n: p.n, schema: out.Schema, ref: ref, info: rest.Snapshot{Seq: ref.Changed, Content: ref.Hash,
-		Committed: changed.Run.Started.Add(changed.Run.Duration), Schema: schema, Rows: ref.Rows}}, nil
+	return &dataset{n: p.n, id: id, seq: head.Seq, schema: out.Schema, ref: ref, info: rest.Snapshot{Seq: ref.Changed, Content: ref.Hash,
+		Committed: changed, Schema: schema, Rows: ref.Rows}}, nil
 }
 
 // at finds the head that was newest at a point in history; nil when there is none yet.
@@ -76,10 +73,24 @@ func (p ports) at(ctx context.Context, id host.ProductID, at rest.At) (*host.Hea
 		return nil, missing()
 	case ptr.Seq == 0:
 		return nil, nil
+	case at.Seq == ptr.Seq:
+		return p.n.heads.load(ctx, id, ptr)
 	case at.Seq > 0:
-		return run.HeadAt(ctx, p.n.store, headRef(ptr), at.Seq)
+		kept, err := p.n.cluster.Kept(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := run.Expired(id, kept, at.Seq); err != nil {
+			return nil, err
+		}
+		head, err := run.HeadAt(ctx, p.n.store, headRef(ptr), at.Seq)
+		return head, p.n.expired(ctx, id, at.Seq, err)
 	case !at.Time.IsZero():
-		head, err := run.HeadAsOf(ctx, p.n.store, headRef(ptr), at.Time)
+		kept, err := p.n.cluster.Kept(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		head, err := run.HeadAsOf(ctx, p.n.store, headRef(ptr), kept.From, at.Time)
 		if err == nil && head == nil {
 			err = host.Errorf(host.CodeTableSnapshot, "%s had published nothing at %s", id.URL(), at.Time.Format(time.RFC3339))
 		}
@@ -112,24 +123,50 @@ func (p ports) Changes(ctx context.Context, id host.ProductID, port string, afte
 		return nil, host.Errorf(host.CodeAccessExpired, "%s/%s was replaced as a whole by snapshot %d", id.URL(), port, ref.Base).
 			WithHint("begin anew, without since")
 	}
+	gone := func(err error) error {
+		if !errors.Is(err, errExpired) {
+			return err
+		}
+		return host.Errorf(host.CodeAccessExpired, "what of %s/%s follows snapshot %d has expired", id.URL(), port, after).
+			WithHint("begin anew, without since")
+	}
+	f.r.expired = func(ctx context.Context, seq host.Seq, err error) error {
+		return gone(p.n.ifExpired(ctx, id, seq, err))
+	}
 	if after == 0 {
-		base, err := run.HeadAt(ctx, p.n.store, headRef(ptr), ref.Base)
+		first, err := p.oldest(ctx, id, port, ptr, *ref)
 		if err != nil {
 			return nil, err
 		}
-		first := base.Outputs[port]
-		f.r.pieces = []piece{{scan: &first, seq: ref.Base}}
-		after = ref.Base
+		f.r.pieces = []piece{{scan: &first, seq: first.Changed}}
+		after = first.Changed
 	}
-	more, err := changesSince(ctx, p.n.store, head, headRef(ptr), port, after)
+	more, err := p.n.changesSince(ctx, id, head, headRef(ptr), port, after)
 	f.r.pieces = append(f.r.pieces, more...)
-	return f, err
+	return f, gone(err)
+}
+
+// oldest is the oldest state of a port that is kept, and from which its changes lead to ref.
+func (p ports) oldest(ctx context.Context, id host.ProductID, port string, ptr host.Pointer, ref host.OutputRef) (host.OutputRef, error) {
+	kept, err := p.n.cluster.Kept(ctx, id)
+	if err != nil {
+		return ref, err
+	}
+	head, err := run.HeadAt(ctx, p.n.store, headRef(ptr), max(ref.Base, kept.From))
+	if err != nil {
+		return ref, err
+	}
+	return head.Outputs[port], nil
 }
 
 func (d *dataset) Info() rest.Snapshot { return d.info }
 
 func (d *dataset) Read(ctx context.Context, o rest.ReadOptions) (rest.Reader, error) {
-	return d.n.tables.Scan(ctx, d.ref, d.schema, table.ScanOptions{Columns: o.Columns, Limit: o.Limit})
+	r, err := d.n.tables.Scan(ctx, d.ref, d.schema, table.ScanOptions{Columns: o.Columns, Limit: o.Limit})
+	if err != nil {
+		return nil, d.n.expired(ctx, d.id, d.seq, err)
+	}
+	return keptReader{r, d}, nil
 }
 
 func (d *dataset) Stored(ctx context.Context) (drivers.StoreFile, bool, error) {
@@ -142,6 +179,20 @@ func (d *dataset) Stored(ctx context.Context) (drivers.StoreFile, bool, error) {
 }
 
 func (d *dataset) Close() error { return nil }
+
+// keptReader says of a snapshot that expires while it is read that it has expired.
+type keptReader struct {
+	table.Reader
+	d *dataset
+}
+
+func (r keptReader) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	rec, err := r.Reader.Next(ctx)
+	if err != nil && !isEOF(err) {
+		err = r.d.n.expired(ctx, r.d.id, r.d.seq, err)
+	}
+	return rec, err
+}
 
 // feed is a change feed up to a head.
 type feed struct {

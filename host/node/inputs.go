@@ -116,8 +116,17 @@ func (in inputs) openUpstream(ctx context.Context, i *host.Input, up host.Produc
 	case seq < ref.Base || seq > ref.Changed:
 		return nil, fmt.Errorf("%s was replaced as a whole by snapshot %d: %w", i.From, ref.Base, drivers.ErrRestart)
 	default:
-		if r.pieces, err = changesSince(ctx, in.n.store, head, headRef(ptr), port, seq); err != nil {
-			return nil, err
+		restart := func(err error) error {
+			if !errors.Is(err, errExpired) {
+				return err
+			}
+			return fmt.Errorf("what of %s follows snapshot %d has expired: %w", i.From, seq, drivers.ErrRestart)
+		}
+		r.expired = func(ctx context.Context, seq host.Seq, err error) error {
+			return restart(in.n.ifExpired(ctx, up, seq, err))
+		}
+		if r.pieces, err = in.n.changesSince(ctx, up, head, headRef(ptr), port, seq); err != nil {
+			return nil, restart(err)
 		}
 	}
 	return r, nil

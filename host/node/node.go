@@ -32,8 +32,10 @@ type Config struct {
 	Mesh string // name of the mesh; default "local"
 	// AnonymousRead lets loopback read without a token. For public sample data only; it never allows control.
 	AnonymousRead bool
-	Slots         int          // runs at once; 0: as many as cores
-	Log           *slog.Logger // nil: discarded
+	Slots         int // runs at once; 0: as many as cores
+	// CleanEvery is about how often a product that has committed since is cleaned up. 0: every hour.
+	CleanEvery time.Duration
+	Log        *slog.Logger // nil: discarded
 
 	// Fleet is how the node lives with others; the zero Fleet is a node alone.
 	Fleet Fleet
@@ -60,6 +62,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Slots < 0 {
 		return host.Errorf(host.CodeNodeSetup, "%d run slots", c.Slots).WithHint("0 takes as many as there are cores")
+	}
+	if c.CleanEvery <= 0 {
+		c.CleanEvery = time.Hour
 	}
 	if c.Slots == 0 {
 		c.Slots = runtime.GOMAXPROCS(0)
@@ -171,9 +176,14 @@ func (n *Node) open(ctx context.Context) error {
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
 		Guests: guests{n.engine, n.slots, n.running}, Tables: stages{tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
-		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster, Node: n.cfg.Name, Engine: n.engine.Identity,
+		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster,
+		Keeping: n.cluster, References: tables, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}
-	return n.follow(ctx)
+	if err := n.follow(ctx); err != nil {
+		return err
+	}
+	n.wg.Go(n.collectNowAndThen)
+	return nil
 }
 
 // follow takes in what is registered, claims what is to run here, and keeps following what the mesh says.

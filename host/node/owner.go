@@ -24,6 +24,7 @@ type owner struct {
 
 	leaveOnce sync.Once
 	effects   *courier
+	janitor   *janitor
 
 	mu      sync.Mutex
 	spec    host.Spec
@@ -69,6 +70,7 @@ func (o *owner) wake() {
 func newOwner(n *Node, id host.ProductID, own host.Ownership) *owner {
 	o := &owner{n: n, id: id, own: own, state: host.StateReady, wakeup: make(chan struct{}, 1), commands: make(chan command),
 		leaving: make(chan struct{}), done: make(chan struct{})}
+	o.janitor = &janitor{o: o}
 	o.effects = &courier{o: o, mended: make(chan struct{}, 1)}
 	return o
 }
@@ -102,6 +104,8 @@ func (o *owner) loop(ctx context.Context, newest *host.Head) {
 	retry := time.NewTimer(time.Hour)
 	retry.Stop()
 	wait := retryFirst
+	tidy := time.NewTimer(o.janitor.first())
+	defer o.janitor.stop()
 	for {
 		if every := o.schedule(); every > 0 && schedule == nil {
 			schedule = time.After(every)
@@ -112,7 +116,11 @@ func (o *owner) loop(ctx context.Context, newest *host.Head) {
 			return
 		case <-o.leaving:
 			return
+		case <-tidy.C:
+			tidy.Reset(o.janitor.tidy(ctx))
+			continue
 		case c := <-o.commands:
+			o.janitor.stop() // a rollback brings back what it may be about to expire
 			res, err := c.apply(ctx)
 			c.reply <- outcome{res, err}
 			o.wake()

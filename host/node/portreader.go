@@ -41,7 +41,9 @@ type portReader struct {
 	pieces []piece
 	open   table.Reader
 	at     piece
-	feed   bool // rows carry _op and _seq, also where they are read from a table or from an append port
+	// expired, when set, judges an error that a piece of a seq had: what the piece is made of may have gone since.
+	expired func(ctx context.Context, seq host.Seq, err error) error
+	feed    bool // rows carry _op and _seq, also where they are read from a table or from an append port
 }
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
@@ -54,7 +56,7 @@ func (r *portReader) next(ctx context.Context) (arrow.RecordBatch, error) {
 				return nil, io.EOF
 			}
 			if err := r.begin(ctx); err != nil {
-				return nil, err
+				return nil, r.judge(ctx, err)
 			}
 		}
 		rec, err := r.open.Next(ctx)
@@ -65,13 +67,20 @@ func (r *portReader) next(ctx context.Context) (arrow.RecordBatch, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, r.judge(ctx, err)
 		}
 		if r.feed && (r.at.scan != nil || r.mode == host.Append) {
 			rec = asInserts(rec, r.at.seq)
 		}
 		return rec, nil
 	}
+}
+
+func (r *portReader) judge(ctx context.Context, err error) error {
+	if r.expired == nil {
+		return err
+	}
+	return r.expired(ctx, r.at.seq, err)
 }
 
 func (r *portReader) begin(ctx context.Context) (err error) {
@@ -101,8 +110,9 @@ func (r *portReader) Close() error {
 	return err
 }
 
-// changesSince lists the change files of a port in the heads after seq, up to head, oldest first.
-func changesSince(ctx context.Context, s drivers.Store, head *host.Head, at host.HeadRef, port string, seq host.Seq) ([]piece, error) {
+// changesSince lists the change files of a port in the heads after seq, up to head, oldest first. Its error wraps
+// errExpired when one of these heads is not kept any more.
+func (n *Node) changesSince(ctx context.Context, id host.ProductID, head *host.Head, at host.HeadRef, port string, seq host.Seq) ([]piece, error) {
 	var newestFirst []piece
 	for {
 		ref := head.Outputs[port]
@@ -111,8 +121,8 @@ func changesSince(ctx context.Context, s drivers.Store, head *host.Head, at host
 		}
 		if ref.Changed < head.Seq { // nothing changed in between: jump
 			var err error
-			if head, err = run.HeadAt(ctx, s, at, ref.Changed); err != nil {
-				return nil, err
+			if head, err = run.HeadAt(ctx, n.store, at, ref.Changed); err != nil {
+				return nil, n.ifExpired(ctx, id, ref.Changed, err)
 			}
 		}
 		if ref := head.Outputs[port]; len(ref.Changes) > 0 {
@@ -123,8 +133,8 @@ func changesSince(ctx context.Context, s drivers.Store, head *host.Head, at host
 		}
 		at = *head.Prev
 		var err error
-		if head, err = run.LoadHead(ctx, s, at); err != nil {
-			return nil, err
+		if head, err = run.LoadHead(ctx, n.store, at); err != nil {
+			return nil, n.ifExpired(ctx, id, at.Seq, err)
 		}
 	}
 	out := make([]piece, 0, len(newestFirst))

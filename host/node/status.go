@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -164,7 +166,9 @@ func (n *Node) newest(ctx context.Context, id host.ProductID) (*host.Head, host.
 		if h.Prev == nil {
 			return head, 0, nil
 		}
-		if h, err = run.LoadHead(ctx, n.store, *h.Prev); err != nil {
+		if h, err = run.LoadHead(ctx, n.store, *h.Prev); errors.Is(err, fs.ErrNotExist) {
+			return head, 0, nil // only held attempts are kept: nothing was ever published
+		} else if err != nil {
 			return nil, 0, err
 		}
 	}
@@ -205,7 +209,9 @@ func (n *Node) Runs(ctx context.Context, id host.ProductID, limit int) ([]host.R
 		if head.Prev == nil {
 			break
 		}
-		if head, err = run.LoadHead(ctx, n.store, *head.Prev); err != nil {
+		if head, err = run.LoadHead(ctx, n.store, *head.Prev); errors.Is(err, fs.ErrNotExist) {
+			break // it has expired
+		} else if err != nil {
 			return nil, err
 		}
 	}

@@ -45,7 +45,7 @@ type attempt struct {
 func (r *Runner) newAttempt(a Attempt, b base, m *memo, p plan) *attempt {
 	id := uuid.NewString()
 	seq := b.pointer.Seq + 1
-	dir := fmt.Sprintf("products/%s/e%d/s%d/%s", a.Product.ID, a.Own.Epoch, seq, id)
+	dir := fmt.Sprintf("%s/e%d/s%d/%s", Folder(a.Product.ID), a.Own.Epoch, seq, id)
 	t := &attempt{r: r, a: a, base: b, memo: m, plan: p, dir: dir,
 		record:     host.RunRecord{ID: id, Reason: p.reason, Node: r.Node, Started: r.now()},
 		tried:      map[string]host.Cursor{},

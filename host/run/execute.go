@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 
 	"github.com/adp-host/adp/drivers"
@@ -128,7 +129,9 @@ func (r *Runner) lastPublished(ctx context.Context, b base) (*host.Head, error) 
 			return nil, nil
 		}
 		var err error
-		if h, err = LoadHead(ctx, r.Store, *h.Prev); err != nil {
+		if h, err = LoadHead(ctx, r.Store, *h.Prev); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // it has expired, and published nothing: what is read never expires
+		} else if err != nil {
 			return nil, err
 		}
 	}

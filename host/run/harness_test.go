@@ -45,6 +45,7 @@ type world struct {
 	module  host.Digest
 	config  host.Digest
 	trouble []error
+	now     time.Time // of a runner that is tidy
 }
 
 // shared is the etcd of all tests that do not stand in its way; every world has a product of its own in it.
@@ -97,7 +98,7 @@ func newWorldOn(t testing.TB, wrap func(clientv3.KV) clientv3.KV, mode host.Outp
 	if len(inputs) == 0 {
 		inputs = []host.Input{{Name: "in", Mode: host.Incremental, Schema: schema}}
 	}
-	w := &world{t: t, store: store, cluster: c, inputs: newLogs(), guests: &goGuests{logic: logic}, sink: &drivertest.Counter{}, module: "sha256:m1", config: "sha256:c1",
+	w := &world{t: t, store: store, cluster: c, inputs: newLogs(), guests: &goGuests{logic: logic}, sink: &drivertest.Counter{}, module: "sha256:m1", config: "sha256:c1", now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		product: &host.Product{ID: host.ProductID{Tenant: host.LocalTenant, Domain: fmt.Sprint("d", worlds), Name: "p"}, Inputs: inputs,
 			Outputs: []host.Output{{Name: "out", Mode: mode, Key: []string{"id"}, Schema: schema}}}}
 	if mode != host.Upsert {

@@ -55,8 +55,9 @@ func HeadAt(ctx context.Context, s drivers.Store, from host.HeadRef, seq host.Se
 	return h, err
 }
 
-// HeadAsOf is the newest head that was committed at or before t; nil when there was none yet.
-func HeadAsOf(ctx context.Context, s drivers.Store, from host.HeadRef, t time.Time) (*host.Head, error) {
+// HeadAsOf is the newest head that was committed at or before t; nil when there was none yet. It fails with T005 when
+// that one is older than kept, the oldest that is still there.
+func HeadAsOf(ctx context.Context, s drivers.Store, from host.HeadRef, kept host.Seq, t time.Time) (*host.Head, error) {
 	h, err := LoadHead(ctx, s, from)
 	if err != nil || !committed(h).After(t) {
 		return h, err
@@ -65,6 +66,9 @@ func HeadAsOf(ctx context.Context, s drivers.Store, from host.HeadRef, t time.Ti
 	for {
 		var next *host.Head
 		for _, ref := range refs(h) {
+			if ref.Seq < kept {
+				continue
+			}
 			at, err := LoadHead(ctx, s, ref)
 			if err != nil {
 				return nil, err
@@ -77,10 +81,15 @@ func HeadAsOf(ctx context.Context, s drivers.Store, from host.HeadRef, t time.Ti
 				return at, nil
 			}
 		}
-		if next == nil {
+		switch {
+		case next != nil:
+			h = next
+		case h.Prev != nil:
+			return nil, host.Errorf(host.CodeTableSnapshot, "what was the newest snapshot at %s is not kept any more; the oldest is %d",
+				t.UTC().Format(time.RFC3339), h.Seq)
+		default:
 			return nil, nil
 		}
-		h = next
 	}
 }
 
@@ -123,7 +132,9 @@ func chain(ctx context.Context, s drivers.Store, prev host.HeadRef, head *host.H
 		ref, ok := recent.at(next - distance)
 		if !ok {
 			var err error
-			if at, err = headBack(ctx, s, at, skips, next-distance); err != nil {
+			if at, err = headBack(ctx, s, at, skips, next-distance); errors.Is(err, fs.ErrNotExist) {
+				break // it has expired
+			} else if err != nil {
 				return nil, nil, err
 			}
 			ref, ok = farthest(at, next-distance)

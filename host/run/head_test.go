@@ -103,7 +103,7 @@ func TestHeadAsOf(t *testing.T) {
 		want host.Seq
 	}{{dawn, 0}, {dawn.Add(59 * time.Second), 0}, {dawn.Add(time.Minute), 1}, {dawn.Add(90 * time.Second), 1},
 		{dawn.Add(77 * time.Minute), 77}, {dawn.Add(77*time.Minute - 1), 76}, {dawn.Add(199 * time.Minute), 199}, {dawn.Add(time.Hour * 99), 200}} {
-		h, err := HeadAsOf(t.Context(), s, tip, c.at)
+		h, err := HeadAsOf(t.Context(), s, tip, 0, c.at)
 		var got host.Seq
 		if h != nil {
 			got = h.Seq
@@ -113,7 +113,7 @@ func TestHeadAsOf(t *testing.T) {
 		}
 	}
 	s.opened = 0
-	if _, err := HeadAsOf(t.Context(), s, tip, dawn.Add(3*time.Minute)); err != nil || s.opened > 64 {
+	if _, err := HeadAsOf(t.Context(), s, tip, 0, dawn.Add(3*time.Minute)); err != nil || s.opened > 64 {
 		t.Errorf("%d heads read, %v", s.opened, err)
 	}
 }

@@ -95,6 +95,12 @@ func (t *attempt) commit(ctx context.Context, h *host.Head, files []string, afte
 	t.record.Rejected = t.quarantine.count
 	t.record.Duration = t.r.now().Sub(t.record.Started)
 	h.Run = t.record
+	for port, out := range h.Outputs {
+		if out.Changed == h.Seq {
+			out.ChangedAt = committed(h)
+			h.Outputs[port] = out
+		}
+	}
 	next, err := t.writeHead(ctx, h)
 	if err != nil {
 		return Result{}, err
@@ -204,6 +210,7 @@ func (t *attempt) settled(ctx context.Context, h *host.Head, tip host.Pointer, a
 	for _, p := range t.ports {
 		p.stage.Committed()
 	}
+	t.noteCommitted(context.WithoutCancel(ctx), tip)
 	t.ports = nil
 	failpoint.Hit("run.after-settle")
 	m := t.memo

@@ -34,6 +34,9 @@ func (r *Runner) rollback(ctx context.Context, a Attempt, m *memo, to host.Seq) 
 	if b.head == nil {
 		return Result{}, host.Errorf(host.CodeTableSnapshot, "%s has no snapshot yet", a.Product.ID.URL())
 	}
+	if err := r.stillKept(ctx, a.Product.ID, to); err != nil {
+		return Result{}, err
+	}
 	old, err := HeadAt(ctx, r.Store, HeadRef(b.pointer), to)
 	if err != nil {
 		return Result{}, err

@@ -163,3 +163,19 @@ type Sources interface {
 type Sinks interface {
 	Sink(ctx context.Context, id host.ProductID, binding, uri string) (drivers.Sink, error)
 }
+
+// Keeping remembers how far back the history of products reaches. Implemented by host/cluster.
+type Keeping interface {
+	// Kept is the zero value when all of it is there.
+	Kept(ctx context.Context, id host.ProductID) (host.Kept, error)
+	// Keep moves it from from to to if own is still the ownership. An unknown result is retried identically until it is
+	// known or ctx ends. It fails with a host.Error of code R005 when the ownership or the record has moved.
+	Keep(ctx context.Context, own host.Ownership, from, to host.Kept) error
+}
+
+// References tells what a table's metadata leads to. Implemented by host/table.
+type References interface {
+	// References gives keep the name of every file that reading ref needs, and of every other that its metadata names.
+	// Files that lead to others are followed if follow says so, which is asked by their name.
+	References(ctx context.Context, ref host.OutputRef, follow func(name string) bool, keep func(name string)) error
+}

@@ -424,7 +424,7 @@ func TestInputErrors(t *testing.T) {
 		delete(w.inputs.errs, name)
 		w.inputs.batches["in"] = w.inputs.batches["in"][:1]
 	}
-	if n := len(w.files()); n != 2 || w.guests.open != 0 {
+	if n := len(w.files()); n != 3 || w.guests.open != 0 {
 		t.Fatalf("%d files: %v; open guests %d", n, w.files(), w.guests.open)
 	}
 	w.wantRows("1:a")

@@ -24,6 +24,10 @@ type Runner struct {
 	Outboxes Outboxes
 	Sinks    Sinks
 
+	// Keeping and References are for Clean. Without Keeping nothing ever expires.
+	Keeping    Keeping
+	References References
+
 	Node  string           // named in the record of a run
 	Clock func() time.Time // nil: time.Now
 
