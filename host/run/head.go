@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/adp-host/adp/drivers"
@@ -155,14 +156,27 @@ func headBack(ctx context.Context, s drivers.Store, prev *host.Head, skips []hos
 	return LoadHead(ctx, s, skips[len(skips)-1])
 }
 
-// recentRefs remembers references of a product's newest heads.
-type recentRefs [64]host.HeadRef
+// recentRefs remembers references of a product's newest heads, oldest first: few for the many products that ran once.
+type recentRefs []host.HeadRef
 
-func (r *recentRefs) add(ref host.HeadRef) { r[ref.Seq%host.Seq(len(r))] = ref }
+// maxRecent bounds them.
+const maxRecent = 64
+
+func (r *recentRefs) add(ref host.HeadRef) {
+	if len(*r) == maxRecent {
+		copy(*r, (*r)[1:])
+		*r = (*r)[:maxRecent-1]
+	}
+	*r = append(*r, ref)
+}
 
 func (r *recentRefs) at(seq host.Seq) (host.HeadRef, bool) {
-	ref := r[seq%host.Seq(len(r))]
-	return ref, ref.Seq == seq
+	for _, ref := range slices.Backward(*r) {
+		if ref.Seq == seq {
+			return ref, true
+		}
+	}
+	return host.HeadRef{}, false
 }
 
 // readFile reads a whole immutable file and verifies its hash; T004 when it is missing or differs.
