@@ -342,6 +342,25 @@ func (s *Store) Versions(_ context.Context, id host.ProductID) ([]Version, error
 	return out, nil
 }
 
+// Products lists the products that have a named artifact.
+func (s *Store) Products(_ context.Context) ([]host.ProductID, error) {
+	ix, err := s.index()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	var out []host.ProductID
+	for _, m := range ix.Manifests {
+		name, _, ok := strings.Cut(m.Annotations[ocispec.AnnotationRefName], ":")
+		if ok && strings.Count(name, "/") == 1 {
+			name = host.LocalTenant + "/" + name
+		}
+		if id, err := host.ParseProductID(name); err == nil && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
 // Check reads every artifact of the index as Pull does and joins what is wrong.
 func (s *Store) Check(ctx context.Context) error {
 	ix, err := s.index()

@@ -14,14 +14,17 @@ import (
 func (a *app) nodeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
-		Short: "List, explain, cordon and drain the nodes of the mesh",
-		Long: `List, explain, cordon and drain the nodes of the mesh.
+		Short: "List, explain, cordon and drain the nodes of the mesh; back its etcd up and bring it back",
+		Long: `List, explain, cordon and drain the nodes of the mesh; back its etcd up and bring it back.
 
   ls               nodes, what they own, and how many failures the mesh survives now
   show NODE        one node: what it owns and why it is there
   cordon NODE      nothing new comes to it
   drain NODE       what it owns moves to where it fits; what fits nowhere else stays
-  uncordon NODE    ends both`,
+  uncordon NODE    ends both
+  backup FILE      writes what the mesh keeps in etcd; snapshots and artifacts are files of their own
+  restore FILE     makes an etcd of a backup and of what the store has since, while no node runs
+  recover          makes an etcd of the store and the registry alone, while no node runs`,
 		Args: a.unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -46,6 +49,7 @@ func (a *app) nodeCommand() *cobra.Command {
 			return a.showNodes(host.FleetStatus{Nodes: []host.NodeStatus{n}})
 		}})
 	}
+	cmd.AddCommand(a.backupCommand(), a.restoreCommand(), a.recoverCommand())
 	for _, c := range cmd.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

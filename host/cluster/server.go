@@ -117,3 +117,13 @@ func (s *server) close() error {
 	s.etcd.Close()
 	return errors.Join(err, s.lock.Close())
 }
+
+// Lock keeps the folder of an embedded etcd from being used until unlock is called, also where the folder is renamed. It
+// fails with N003 when another process uses it.
+func Lock(dir string) (unlock func(), err error) {
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil
+}

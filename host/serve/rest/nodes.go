@@ -25,6 +25,8 @@ type Fleet interface {
 	Uncordon(ctx context.Context, node string) error
 	// Join lets another node in.
 	Join(ctx context.Context, r host.JoinRequest) (host.JoinAnswer, error)
+	// Backup writes what the mesh keeps in etcd, as of one moment.
+	Backup(ctx context.Context, w io.Writer) error
 }
 
 const nodeVerbs = "cordon, drain, uncordon"
@@ -112,4 +114,14 @@ func (s *Server) join(c echo.Context) error {
 		return err
 	}
 	return sendJSON(c, http.StatusOK, a)
+}
+
+// backup answers GET /api/v1/cluster/backup. What cannot be written to its end is cut off: its reader sees that the last
+// line is missing.
+func (s *Server) backup(c echo.Context) error {
+	if err := s.allow(c, policy.ActionOperate, s.catalogue()); err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "application/x-ndjson")
+	return s.cfg.Fleet.Backup(c.Request().Context(), c.Response())
 }

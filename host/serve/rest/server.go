@@ -70,6 +70,7 @@ func (s *Server) routes() {
 	read("/api/v1/nodes/:node", s.showNode)
 	s.echo.POST("/api/v1/nodes/:node/:verb", s.commandNode)
 	s.echo.POST("/api/v1/cluster/join", s.join)
+	s.echo.GET("/api/v1/cluster/backup", s.backup)
 }
 
 // Handler is the server without a listener, for tests and for embedding.

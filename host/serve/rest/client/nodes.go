@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/adp-host/adp/host"
@@ -41,4 +43,15 @@ func (c *Client) Join(ctx context.Context, r host.JoinRequest) (host.JoinAnswer,
 	}
 	var a host.JoinAnswer
 	return a, c.post(ctx, "/api/v1/cluster/join", nil, "application/json", bytes.NewReader(body), &a)
+}
+
+// Backup writes what the mesh keeps in etcd, as of one moment.
+func (c *Client) Backup(ctx context.Context, w io.Writer) error {
+	res, err := c.request(ctx, http.MethodGet, "/api/v1/cluster/backup", nil, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(w, res.Body)
+	return err
 }
