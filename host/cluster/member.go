@@ -8,11 +8,14 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/adp-host/adp/host"
 )
@@ -31,6 +34,10 @@ type Member struct {
 // votersWanted is how many members a mesh of several nodes has: three survive the loss of one, and more only slow
 // commits down.
 const votersWanted = 3
+
+// changeWithin bounds one change of the members. Raft drops a change that comes while another is under way, and never
+// answers: it must be asked for again.
+const changeWithin = 3 * time.Second
 
 func (m *Member) configure(c *embed.Config) {
 	peer, client := mustURL(m.Peer), mustURL(m.Client)
@@ -82,6 +89,8 @@ type MemberInfo struct {
 
 // Members lists the members of etcd.
 func (c *Cluster) Members(ctx context.Context) ([]MemberInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	res, err := c.client.MemberList(ctx)
 	if err != nil {
 		return nil, failure("listing the members of etcd", err)
@@ -157,18 +166,43 @@ func (c *Cluster) Carry(ctx context.Context, dir string, m Member) error {
 // too shaken for a newcomer.
 func (c *Cluster) AddMember(ctx context.Context, name, peer string) (map[string]string, error) {
 	for {
-		_, err := c.client.MemberAddAsLearner(ctx, []string{peer})
+		err := c.change(ctx, func(ctx context.Context) error {
+			_, err := c.client.MemberAddAsLearner(ctx, []string{peer})
+			return err
+		})
 		switch {
 		case err == nil, errors.Is(err, rpctypes.ErrPeerURLExist), errors.Is(err, rpctypes.ErrMemberExist):
 			return c.joining(ctx, name, peer)
-		case !errors.Is(err, rpctypes.ErrUnhealthy) || ctx.Err() != nil:
+		case !passing(err) || ctx.Err() != nil:
 			return nil, failure("adding member "+name, err)
 		}
+		c.log.Info("etcd does not take a new member yet", "member", name, "error", err)
 		pause(ctx, resendLast)
 	}
 }
 
-// joining are the members by name. The one that was added has no name until it has started.
+// change makes one change of the members, in time or not at all as far as the caller knows.
+func (c *Cluster) change(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, changeWithin)
+	defer cancel()
+	return do(ctx)
+}
+
+// passing reports whether a change of the members may succeed when it is asked for again.
+func passing(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled: // among them: etcd finds itself unhealthy
+		return true
+	}
+	var e rpctypes.EtcdError
+	if errors.As(err, &e) {
+		return e.Code() == codes.Unavailable || errors.Is(err, rpctypes.ErrMemberLearnerNotReady)
+	}
+	return errors.Is(err, context.DeadlineExceeded)
+}
+
+// joining are the members by name. One that was added has no name until it has started; another of those goes by its
+// address, which is all that etcd compares.
 func (c *Cluster) joining(ctx context.Context, name, peer string) (map[string]string, error) {
 	members, err := c.Members(ctx)
 	if err != nil {
@@ -176,8 +210,11 @@ func (c *Cluster) joining(ctx context.Context, name, peer string) (map[string]st
 	}
 	join := map[string]string{}
 	for _, m := range members {
-		if m.Peer == peer {
+		switch {
+		case m.Peer == peer:
 			m.Name = name
+		case m.Name == "":
+			m.Name = m.Peer
 		}
 		join[m.Name] = m.Peer
 	}
@@ -203,16 +240,17 @@ func (c *Cluster) Promote(ctx context.Context, peer string) error {
 		case !m.Learner:
 			return nil
 		}
-		_, err = c.client.MemberPromote(ctx, m.id)
-		if err == nil {
+		err = c.change(ctx, func(ctx context.Context) error {
+			_, err := c.client.MemberPromote(ctx, m.id)
+			return err
+		})
+		switch {
+		case err == nil:
 			return nil
-		}
-		if !errors.Is(err, rpctypes.ErrMemberLearnerNotReady) && !errors.Is(err, rpctypes.ErrUnhealthy) {
+		case !passing(err) || ctx.Err() != nil:
 			return failure("promoting the member at "+peer, err)
 		}
-		if ctx.Err() != nil {
-			return failure("promoting the member at "+peer, err)
-		}
+		c.log.Info("etcd does not give a member its vote yet", "member", m.Name, "error", err)
 		pause(ctx, resendLast)
 	}
 }
