@@ -4,7 +4,7 @@ BIN     := bin/adp
 ARGS    ?=
 export CGO_ENABLED ?= 0
 
-.PHONY: demo build test check soak bench bench-cluster clean tools
+.PHONY: demo build test check soak bench bench-cluster bench-sandbox clean tools
 
 demo: build ## run the sample mesh on real data (ARGS="--once", ARGS="--once -o json")
 	@$(BIN) demo $(ARGS)
@@ -31,6 +31,9 @@ bench: build ## figures as ratios against named peers, one tab-separated line ea
 
 bench-cluster: build ## several nodes and many products: takeover, commits in parallel, 10,000 idle products
 	@$(GO) run ./samples/bench -cluster $(ARGS)
+
+bench-sandbox: ## the sandbox alone, guest kind by guest kind: what metering costs, against unmetered, native Go and wazero's own means
+	@$(GO) run ./samples/bench -sandbox $(ARGS)
 
 clean:
 	rm -rf bin build

@@ -43,13 +43,23 @@ var clusterFigures = []struct {
 	{"crowd", (*bench).crowd},
 }
 
+// sandboxFigures are those of the sandbox alone, guest kind by guest kind.
+var sandboxFigures = []struct {
+	name    string
+	measure func(*bench, context.Context) error
+}{
+	{"overhead", (*bench).overhead},
+}
+
 func main() {
 	ofCluster := flag.Bool("cluster", false, "measure the figures of several nodes and many products instead")
+	ofSandbox := flag.Bool("sandbox", false, "measure the figures of the sandbox instead")
 	idle := flag.String("idle", "", "be one of the idle processes: mesh or etcd") // how the bench starts its own children
 	short := flag.Bool("short", false, "measure less often, and idleness for 15 s instead of 60")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [-short] [kernel] [meter] [flights] [wake] [commits] [idle]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -cluster [-short] [takeover] [commits] [parallel] [crowd]")
+		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead]")
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -61,8 +71,11 @@ func main() {
 		}
 		return
 	}
-	if *ofCluster {
+	switch {
+	case *ofCluster:
 		figures = clusterFigures
+	case *ofSandbox:
+		figures = sandboxFigures
 	}
 	if err := run(ctx, *idle, *short, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
