@@ -182,8 +182,14 @@ func TestFleet(t *testing.T) {
 	for i := range products {
 		eventually(t, "the row after the drain is there", func() bool { return f.rows(t, 0, fmt.Sprintf("p%d", i)) == 5 })
 	}
+	if st, err := f.nodes[2].NodeDetail(t.Context(), "n2"); err != nil || st.State != "drained" {
+		t.Errorf("drained and empty, n2 is %q, %v", st.State, err)
+	}
 	if err := f.nodes[2].Uncordon(t.Context(), "n2"); err != nil {
 		t.Fatal(err)
+	}
+	if st, err := f.nodes[2].NodeDetail(t.Context(), "n2"); err != nil || st.State != "ready" {
+		t.Errorf("uncordoned this moment, n2 is %q, %v", st.State, err)
 	}
 	eventually(t, "n2 has its share again", func() bool { return f.owners(t, 0)["n2"] == 3 })
 	// A node that goes in good order leaves its products to the others.

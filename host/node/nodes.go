@@ -162,6 +162,17 @@ func (n *Node) setNode(ctx context.Context, name string, change func(*cluster.No
 	if !slices.ContainsFunc(f.Nodes, func(st host.NodeStatus) bool { return st.Node == name }) {
 		return unknownNode(name, f.Nodes)
 	}
-	_, err = n.cluster.ChangeNodeConfig(ctx, name, change)
+	cfg, err := n.cluster.ChangeNodeConfig(ctx, name, change)
+	if err == nil {
+		n.setConfig(cfg)
+	}
 	return err
+}
+
+// setConfig remembers what was just written, so that whoever wrote it sees it, though the watch brings it later.
+func (n *Node) setConfig(cfg cluster.NodeConfig) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	others := slices.DeleteFunc(slices.Clone(n.fleet.Configs), func(c cluster.NodeConfig) bool { return c.ID == cfg.ID })
+	n.fleet.Configs = append(others, cfg)
 }
