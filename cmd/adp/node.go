@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/adp-host/adp/host"
@@ -28,8 +26,9 @@ func (r *running) URL() string { return "http://" + r.listener.Addr().String() }
 
 // start opens the node of the data folder and its port. Nothing is served yet.
 func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
-	if err := armFailpoints(os.Getenv("ADP_FAILPOINTS")); err != nil {
-		return nil, err
+	// For tests that prove what survives the end of a process.
+	if err := failpoint.Kill(os.Getenv("ADP_FAILPOINTS")); err != nil {
+		return nil, &usageError{fmt.Sprintf("ADP_FAILPOINTS: %s", err), ""}
 	}
 	log, err := a.logger()
 	if err != nil {
@@ -122,27 +121,4 @@ func (a *app) logger() (*slog.Logger, error) {
 		return nil, &usageError{fmt.Sprintf("--log %s: levels are debug, info, warn and error", a.settings.Log), ""}
 	}
 	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level})), nil
-}
-
-// armFailpoints has this process kill itself at named steps, "name" or "name:nth" separated by commas: for tests that
-// prove what survives.
-func armFailpoints(list string) error {
-	for _, item := range strings.Split(list, ",") {
-		if item == "" {
-			continue
-		}
-		name, count, found := strings.Cut(item, ":")
-		nth := 1
-		if found {
-			var err error
-			if nth, err = strconv.Atoi(count); err != nil || nth < 1 {
-				return &usageError{fmt.Sprintf("ADP_FAILPOINTS: %q is not name:nth", item), ""}
-			}
-		}
-		failpoint.Arm(name, nth, func() {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // until the signal arrives, nothing more may happen
-		})
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host/failpoint"
 )
 
 // What a sink writes is for other programs to read, unlike the files of a store.
@@ -139,6 +140,7 @@ func (t *target) deliver(dl drivers.Delivery, format string) error {
 		if err := t.syncFolder(); err != nil { // before anything of this epoch is written
 			return err
 		}
+		failpoint.Hit("sink.after-fence")
 	}
 	if dl.Key.Compare(m.key(t.product)) <= 0 {
 		return nil
@@ -146,8 +148,11 @@ func (t *target) deliver(dl drivers.Delivery, format string) error {
 	if err := t.write(dl, format); err != nil {
 		return err
 	}
+	failpoint.Hit("sink.after-folder-sync")
 	m.Seq, m.Ordinal = dl.Key.Seq, dl.Key.Ordinal
-	return t.setMark(m) // its loss is harmless while the file is there
+	err = t.setMark(m) // its loss is harmless while the file is there
+	failpoint.Hit("sink.after-mark")
+	return err
 }
 
 // write makes the effect's file, unless it is there already: then a process died before it remembered the key.
@@ -178,7 +183,9 @@ func (t *target) replace(name string, content func(*bufio.Writer) error) error {
 	draft := "." + strings.TrimPrefix(name, ".") + ".part"
 	err := t.draft(draft, content)
 	if err == nil {
+		failpoint.Hit("sink.after-draft")
 		err = t.at("rename", name, func() error { return t.root.Rename(draft, name) })
+		failpoint.Hit("sink.after-rename")
 	}
 	if err != nil {
 		_ = t.at("remove", draft, func() error { return t.root.Remove(draft) })

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host/failpoint"
 )
 
 // Files and folders of a store are readable by their owner only: what may be read by whom is decided on the way out
@@ -30,6 +31,12 @@ const writeBuffer = 64 << 10
 // ErrName is wrapped by errors about names that a store does not take: absolute, with "..", empty elements or
 // backslashes.
 var ErrName = errors.New("not a relative slash-separated name")
+
+// Failpoints lists the steps of stores and of folders that effects go to at which a test can end the process.
+var Failpoints = []string{
+	"store.after-create", "store.after-write", "store.before-file-sync", "store.after-file-sync", "store.after-folder-sync",
+	"sink.after-fence", "sink.after-draft", "sink.after-rename", "sink.after-folder-sync", "sink.after-mark",
+}
 
 // Store is a drivers.Store below one local folder. Names cannot leave the folder, neither by ".." nor through symbolic
 // links. It is safe for concurrent use.
@@ -130,6 +137,7 @@ func (s *Store) Create(ctx context.Context, name string) (io.WriteCloser, error)
 	}
 	w := &storeWriter{store: s, name: p, f: f}
 	w.buf = bufio.NewWriterSize(unbuffered{w}, writeBuffer)
+	failpoint.Hit("store.after-create")
 	return w, nil
 }
 
@@ -202,6 +210,7 @@ func (w *storeWriter) Close() error {
 	if err != nil {
 		_ = w.store.root.Remove(w.name)
 	}
+	failpoint.Hit("store.after-write")
 	return err
 }
 
@@ -374,7 +383,10 @@ func (s *Store) syncFile(p string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.at("sync", p, f.Sync), f.Close())
+	failpoint.Hit("store.before-file-sync")
+	err = errors.Join(s.at("sync", p, f.Sync), f.Close())
+	failpoint.Hit("store.after-file-sync")
+	return err
 }
 
 func (s *Store) syncFolder(d string) error {
@@ -382,7 +394,9 @@ func (s *Store) syncFolder(d string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.at("sync folder", d, func() error { return syncDir(f) }), f.Close())
+	err = errors.Join(s.at("sync folder", d, func() error { return syncDir(f) }), f.Close())
+	failpoint.Hit("store.after-folder-sync")
+	return err
 }
 
 // syncWorkers bounds fsyncs under way: enough that a journalling file system joins them into one commit.

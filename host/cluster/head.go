@@ -8,7 +8,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/failpoint"
 )
+
+// Failpoints lists the steps at which a test can end the process: etcd has applied a commit, and no run has heard of it.
+var Failpoints = []string{"cluster.committed"}
 
 // Head is the newest pointer of a product; Seq 0 when there is none.
 func (c *Cluster) Head(ctx context.Context, id host.ProductID) (host.Pointer, error) {
@@ -75,6 +79,7 @@ func (c *Cluster) Commit(ctx context.Context, own host.Ownership, prev, next hos
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("cluster.committed")
 	if res.ok || bytes.Equal(res.value(0), value) {
 		return nil
 	}

@@ -31,10 +31,9 @@ func TestMain(m *testing.M) {
 	if data == "" {
 		os.Exit(m.Run())
 	}
-	failpoint.Arm(os.Getenv(killedPoint), 1, func() {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // nothing more is to happen, however late the signal comes
-	})
+	if err := failpoint.Kill(os.Getenv(killedPoint)); err != nil {
+		panic(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := node.Open(ctx, node.Config{Data: data})

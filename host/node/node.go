@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/placement"
 	"github.com/adp-host/adp/host/policy"
 	"github.com/adp-host/adp/host/run"
@@ -36,6 +38,9 @@ type Config struct {
 	// CleanEvery is about how often a product that has committed since is cleaned up. 0: every hour.
 	CleanEvery time.Duration
 	Log        *slog.Logger // nil: discarded
+	// Drivers are more drivers than that of files, by the scheme of the URIs that they serve; each is a drivers.Source, a
+	// drivers.Sink or whatever else it can do.
+	Drivers map[string]any
 
 	// Fleet is how the node lives with others; the zero Fleet is a node alone.
 	Fleet Fleet
@@ -164,6 +169,7 @@ func (n *Node) open(ctx context.Context) error {
 		return host.Errorf(host.CodeNodeSetup, "file driver: %w", err)
 	}
 	n.drivers = map[string]any{"file": fileDriver}
+	maps.Copy(n.drivers, n.cfg.Drivers)
 	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled")}); err != nil {
 		return err
 	}
@@ -251,11 +257,13 @@ func (n *Node) onEvent(e cluster.Event) {
 		n.turnover.look(e.Product)
 		n.replan()
 	case cluster.HeadChanged:
+		failpoint.Hit("node.before-notify")
 		n.mu.RLock()
 		for o := range n.readers[e.Product] {
 			o.wake()
 		}
 		n.mu.RUnlock()
+		failpoint.Hit("node.after-notify")
 	}
 }
 

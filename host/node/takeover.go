@@ -15,10 +15,12 @@ import (
 // takers is how many products are taken up or given up at a time. Each waits for etcd most of the time.
 const takers = 32
 
-// Failpoints lists the steps, beside those of a run, at which a test can end a node's process.
-var Failpoints = []string{
-	"node.before-claim", "node.after-claim", "node.before-release", "node.after-release",
-}
+// Steps, beside those of a run, at which a test can end a node's process: when products move, when it hears of a head and
+// wakes who reads it.
+var (
+	MoveFailpoints   = []string{"node.before-claim", "node.after-claim", "node.before-give-up", "node.before-release", "node.after-release"}
+	NotifyFailpoints = []string{"node.before-notify", "node.after-notify"}
+)
 
 // retake is how long a product that could not be taken up is left alone, unless something changes.
 const retake = 250 * time.Millisecond
@@ -182,6 +184,7 @@ const glanceAge = 50 * time.Millisecond
 
 // giveUp ends a product's loop after the run that is under way, and releases the product to the node that is to have it.
 func (n *Node) giveUp(ctx context.Context, o *owner) error {
+	failpoint.Hit("node.before-give-up")
 	o.leave()
 	select {
 	case <-o.done:

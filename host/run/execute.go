@@ -15,7 +15,8 @@ import (
 
 // Failpoints lists every step at which a test can end the process, in the order of a run and of what delivers its effects.
 var Failpoints = []string{
-	"run.after-plan", "run.after-open", "run.after-read", "run.after-guest", "run.after-stage", "run.after-state-write",
+	"run.after-plan", "run.after-open", "run.after-batch", "run.after-read", "run.after-guest", "run.before-checks", "run.after-checks",
+	"run.after-stage", "run.after-state-write",
 	"run.before-head-write", "run.after-head-write", "run.before-sync", "run.after-sync", "run.before-commit",
 	"run.after-commit", "run.after-settle", "run.after-acknowledge",
 	"run.before-delivery", "run.after-delivery", "run.after-delivery-acknowledge",

@@ -12,6 +12,7 @@ import (
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
+	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/quality"
 )
 
@@ -204,6 +205,7 @@ func (p *port) complete(ctx context.Context) error {
 	if p.staged, err = p.stage.Finish(ctx); err != nil {
 		return storeError("write", err)
 	}
+	failpoint.Hit("run.before-checks")
 	p.checks = p.checker.Finish(quality.Measures{Rows: p.staged.Ref.Rows, Duplicates: func(columns []string) (int64, error) {
 		n, examples, err := p.stage.Duplicates(ctx, columns, quality.MaxSamples)
 		for _, ex := range examples {
@@ -211,6 +213,7 @@ func (p *port) complete(ctx context.Context) error {
 		}
 		return n, err
 	}})
+	failpoint.Hit("run.after-checks")
 	return nil
 }
 

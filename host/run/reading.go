@@ -9,6 +9,7 @@ import (
 
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/failpoint"
 )
 
 // delivery is one step of reading: a batch, the end of an input with its cursor, or an error, which is the last.
@@ -133,6 +134,7 @@ func (t *attempt) feed(ctx context.Context) error {
 		if err := t.handOver(ctx, d); err != nil {
 			return err
 		}
+		failpoint.Hit("run.after-batch")
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)

@@ -13,6 +13,9 @@ import (
 	"github.com/adp-host/adp/host/failpoint"
 )
 
+// Failpoints lists the steps of a stage at which a test can end the process.
+var Failpoints = []string{"table.data-written", "table.metadata-written"}
+
 // stage is a Stage. How rows become a commit depends on the port's mode: see append.go, upsert.go and replace.go.
 type stage struct {
 	t     *Tables

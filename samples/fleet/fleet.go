@@ -13,9 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -52,15 +49,8 @@ func Child(ctx context.Context, value string) error {
 	if err := json.Unmarshal([]byte(value), &s); err != nil {
 		return err
 	}
-	if name, nth, ok := strings.Cut(s.Kill, ":"); ok {
-		n, err := strconv.Atoi(nth)
-		if err != nil {
-			return err
-		}
-		failpoint.Arm(name, n, func() {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // until the signal arrives, nothing more may happen
-		})
+	if err := failpoint.Kill(s.Kill); err != nil {
+		return err
 	}
 	cfg, err := s.config(os.Stderr)
 	if err != nil {

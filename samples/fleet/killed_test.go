@@ -24,7 +24,7 @@ func TestKilledWhileProductsMove(t *testing.T) {
 		m.until("n2 is gone", func(st host.FleetStatus) bool { return takenOver(st, products) })
 	}
 	kills := 0
-	for round, point := range node.Failpoints {
+	for round, point := range node.MoveFailpoints {
 		end()
 		m.drop()
 		if err := m.StartChild("n2", fmt.Sprint(point, ":", 2+round%2)); err != nil {
@@ -50,5 +50,5 @@ func TestKilledWhileProductsMove(t *testing.T) {
 	m.until("n2 owns its share again", func(st host.FleetStatus) bool { return owns(st, "n2", products/4) })
 	m.drop()
 	wrong := m.finish()
-	t.Logf("%d kills at the steps of %v, %d products with wrong rows", kills, node.Failpoints, wrong)
+	t.Logf("%d kills at the steps of %v, %d products with wrong rows", kills, node.MoveFailpoints, wrong)
 }
