@@ -23,18 +23,20 @@ type bodyRewriter struct {
 	locals []ValueType
 	code   code
 
-	body    *body
-	fuel    uint32 // the local that holds the counter
-	length  uint32 // the local that holds a length
-	direct  bool   // no local: one charge of the global is all
-	frame   int32  // what a call takes of the stack budget, 0 for nothing
-	labels  []label
-	depth   int // labels open in the rewritten body
-	loops   int // loops open
-	segment int // next to charge
-	refund  int // next to give
-	now     int // current instruction
-	trace   *[]place
+	body   *body
+	fuel   uint32 // the local that holds the counter
+	length uint32 // the local that holds a length
+
+	nanLocals map[ValueType]uint32 // where results wait that may be NaNs
+	direct    bool                 // no local: one charge of the global is all
+	frame     int32                // what a call takes of the stack budget, 0 for nothing
+	labels    []label
+	depth     int // labels open in the rewritten body
+	loops     int // loops open
+	segment   int // next to charge
+	refund    int // next to give
+	now       int // current instruction
+	trace     *[]place
 }
 
 // label is an open construct of the original body, and where it went.
@@ -57,7 +59,7 @@ func (w *bodyRewriter) rewrite(i int) []byte {
 	t := &w.m.types[w.body.typ]
 	w.locals = w.m.localTypes(w.locals[:0], w.body)
 	w.restart()
-	w.shape.measure(&w.src, w.locals)
+	w.shape.measure(&w.src, w.locals, w.options)
 	w.restart()
 	w.plan.make(&w.src, &w.shape, len(t.Results), w.options.everyInstruction)
 
@@ -117,6 +119,7 @@ func (w *bodyRewriter) declareLocals() {
 	r := &reader{b: w.m.raw, pos: w.body.start, end: w.body.code}
 	groups, added := uint32(r.vec(2)), uint32(0)
 	own := code{}
+	w.nanLocals = make(map[ValueType]uint32, 3)
 	w.fuel = uint32(w.body.locals)
 	w.length = w.fuel + 1
 	if !w.direct {
@@ -126,6 +129,11 @@ func (w *bodyRewriter) declareLocals() {
 	if w.shape.dynamic {
 		added++
 		own.op(1, byte(I32))
+	}
+	for _, t := range w.shape.frame.canonical {
+		w.nanLocals[t] = w.fuel + added
+		added++
+		own.op(1, byte(t))
 	}
 	w.code = appendU(w.code, groups+added)
 	w.code.op(w.m.raw[r.pos:w.body.code]...)
@@ -265,6 +273,7 @@ func (w *bodyRewriter) instruction(in *instr) {
 			w.spendLength(in.op)
 		}
 		w.copy(in)
+		w.canonicalise(in.op.nans)
 	}
 }
 

@@ -1,5 +1,7 @@
 package wasm
 
+import "slices"
+
 // frame bounds the native stack of one call. A compiler gives every value that it spills a slot of its own, so the bound
 // counts definitions, not the greatest height of the operand stack: a function with one local can have a frame of 80 KB.
 // Counted are the values that instructions define, parameters and locals, the values that meet where branches join
@@ -15,6 +17,9 @@ type frame struct {
 	selects  int64 // without a type of their own
 	vectors  bool
 	builtins bool
+
+	canonicalNaNs bool
+	canonical     []ValueType // of the locals that results wait in which may be NaNs
 }
 
 const (
@@ -40,8 +45,8 @@ func slots(ts []ValueType) (n int64) {
 }
 
 // begin starts with a function's parameters and locals, reusing the memory of f.
-func (f *frame) begin(m *Module, locals []ValueType) {
-	*f = frame{m: m, locals: locals, assigned: f.assigned[:0], slots: slots(locals)}
+func (f *frame) begin(m *Module, locals []ValueType, canonicalNaNs bool) {
+	*f = frame{m: m, locals: locals, assigned: f.assigned[:0], slots: slots(locals), canonicalNaNs: canonicalNaNs, canonical: f.canonical[:0]}
 	for range locals {
 		f.assigned = append(f.assigned, -1)
 	}
@@ -51,6 +56,13 @@ func (f *frame) begin(m *Module, locals []ValueType) {
 func (f *frame) define(in *instr) {
 	f.now++
 	f.builtins = f.builtins || in.op.dynamic || in.op.imm[0] == immTable
+	if t := in.op.nans.local(); f.canonicalNaNs && in.op.nans != noNaNs {
+		f.slots += 3 * slot(t) // the NaN, the comparison, the choice
+		if !slices.Contains(f.canonical, t) {
+			f.canonical = append(f.canonical, t)
+			f.slots += slot(t)
+		}
+	}
 	if in.op.typed {
 		n := slots(in.op.results)
 		f.slots += n

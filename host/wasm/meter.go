@@ -10,6 +10,9 @@ type Options struct {
 	// StackBudget is the stack in bytes that calls of the guest may take together; 0 or less means DefaultStackBudget.
 	// A frame is charged at least StackBudget/1900, so it is also a bound of the depth of calls.
 	StackBudget int32
+	// CanonicalNaNs makes every NaN that arithmetic gives the canonical one, for guests that look at their bits: results are
+	// then the same in every engine, to the bit. Fuel is the same with and without.
+	CanonicalNaNs bool
 	// Limits hold for the original and again for the rewritten module, whose memory and table are also capped by them;
 	// the zero value means DefaultLimits.
 	Limits Limits

@@ -54,6 +54,7 @@ type opcode struct {
 	cost     int64 // fuel, without the part that follows a length
 	dynamic  bool  // the topmost operand is a length that is charged as well:
 	unitBits int8  // length<<unitBits, or length>>-unitBits
+	nans     nans  // the result may be a NaN of the engine's choice
 }
 
 const (
@@ -100,7 +101,7 @@ func parseOpcode(line string) *opcode {
 	if len(f) != 5 {
 		panic("opcodes.txt: " + line)
 	}
-	op.name = f[1]
+	op.name, op.nans = f[1], nansOf(f[1])
 	op.parseImmediates(f[2])
 	if params, results, ok := strings.Cut(f[3], ":"); ok {
 		op.typed, op.params, op.results = true, letters(params), letters(results)

@@ -50,7 +50,7 @@ func (l Limits) metered() Limits {
 	l.Globals += 2
 	l.BodyBytes *= 3
 	l.Instructions *= 3
-	l.Locals += 2
+	l.Locals += 5
 	l.Nesting = 2*l.Nesting + 2
 	return l
 }

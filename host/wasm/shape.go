@@ -29,8 +29,8 @@ type openConstruct struct {
 }
 
 // measure walks over the code that d is at.
-func (s *shape) measure(d *decoder, locals []ValueType) {
-	s.frame.begin(d.m, locals)
+func (s *shape) measure(d *decoder, locals []ValueType, o Options) {
+	s.frame.begin(d.m, locals, o.CanonicalNaNs)
 	*s = shape{constructs: s.constructs[:0], frame: s.frame, open: s.open[:0], inside: s.inside[:0]}
 	s.open = append(s.open, openConstruct{index: -1})
 	var in, last instr

@@ -61,9 +61,13 @@ const (
 	opMemoryGrow   = 0x40
 	opI32Const     = 0x41
 	opI64Const     = 0x42
+	opF32Const     = 0x43
+	opF64Const     = 0x44
 	opI32LtS       = 0x48
 	opI64LtS       = 0x53
 	opI64GeS       = 0x59
+	opF32Eq        = 0x5b
+	opF64Eq        = 0x61
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
 	opI64Add       = 0x7c
@@ -78,6 +82,12 @@ const (
 	opTableCopy    = 0xfc0e
 	opTableGrow    = 0xfc0f
 	opTableFill    = 0xfc11
+
+	// Behind prefixVector.
+	opV128Const = 0x0c
+	opF32x4Eq   = 0x41
+	opF64x2Eq   = 0x47
+	opBitselect = 0x52
 )
 
 // validate checks a body whose place and type are known, and fills in the rest of it.
