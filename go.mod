@@ -7,6 +7,7 @@ replace github.com/adp-host/adp/guest-sdk/go => ./guest-sdk/go
 
 require (
 	github.com/adp-host/adp/guest-sdk/go v0.0.0
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/apache/iceberg-go v0.7.0
 	github.com/fsnotify/fsnotify v1.10.1

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/adp-host/adp/host"
 )
@@ -35,6 +36,8 @@ type Config struct {
 
 	// WrapKV, when set, stands between the protocol and etcd: tests lose requests and replies there.
 	WrapKV func(clientv3.KV) clientv3.KV
+	// Etcd, when set, has the last word on how the embedded etcd is started: tests put it behind proxies, or give it little room.
+	Etcd func(*embed.Config)
 }
 
 func (c *Config) validate() error {

@@ -30,8 +30,13 @@ func address(t *testing.T) string {
 // certified gives a node of the mesh its certificate.
 func certified(t *testing.T, a *Authority, name string) Certs {
 	t.Helper()
+	return certifiedFor(t, a, name, "127.0.0.1", "localhost")
+}
+
+func certifiedFor(t *testing.T, a *Authority, name string, hosts ...string) Certs {
+	t.Helper()
 	c := CertsIn(t.TempDir())
-	request := must[[]byte](t)(c.Request([]string{"127.0.0.1", "localhost"}))
+	request := must[[]byte](t)(c.Request(hosts))
 	if err := c.Keep(a.Certificate(), must[[]byte](t)(a.Sign(request, name))); err != nil {
 		t.Fatal(err)
 	}

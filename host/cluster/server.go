@@ -106,6 +106,9 @@ func embedConfig(cfg Config) *embed.Config {
 	c.MaxTxnOps = maxTxnOps
 	c.BackendBatchInterval = batchInterval
 	c.SnapshotCount, c.SnapshotCatchUpEntries = snapshotCount, catchUpEntries
+	if cfg.Etcd != nil {
+		cfg.Etcd(c)
+	}
 	return c
 }
 
