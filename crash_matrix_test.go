@@ -13,7 +13,8 @@ import (
 )
 
 // crashMatrix is each step of a product's life at which a process can end, the failpoints there, and the test that kills a
-// real process at each of them: its folder and its name.
+// real process at each of them: its folder and its name. What happens between a process and its etcd has a wire instead of
+// points.
 var crashMatrix = []struct {
 	step   string
 	points []string
@@ -29,6 +30,8 @@ var crashMatrix = []struct {
 	{"head", []string{"run.before-head-write", "run.after-head-write"}, "samples/mesh", "TestKilledAtFailpoints"},
 	{"before send", []string{"run.before-commit"}, "samples/mesh", "TestKilledAtFailpoints"},
 	{"applied without reply", []string{"cluster.committed"}, "samples/mesh", "TestKilledAtFailpoints"},
+	{"applied without reply, by an etcd elsewhere", nil, "samples/fleet", "TestKilledWithACommitOnItsWay"},
+	{"late apply", nil, "samples/fleet", "TestKilledWithACommitOnItsWay"},
 	{"acknowledge", []string{"run.after-commit", "run.after-settle", "run.after-acknowledge"}, "samples/mesh", "TestKilledAtFailpoints"},
 	{"outbox", []string{"run.before-delivery", "sink.after-fence", "sink.after-draft", "sink.after-rename", "sink.after-folder-sync", "sink.after-mark",
 		"run.after-delivery", "run.after-delivery-acknowledge"}, "samples/mesh", "TestKilledAtFailpoints"},
@@ -37,6 +40,7 @@ var crashMatrix = []struct {
 		"host/node", "TestCleanKilled"},
 	{"claim", []string{"node.before-claim", "node.after-claim"}, "samples/fleet", "TestKilledWhileProductsMove"},
 	{"drain", []string{"node.before-give-up", "node.before-release", "node.after-release"}, "samples/fleet", "TestKilledWhileProductsMove"},
+	{"placing", []string{"node.before-plan", "node.after-plan", "node.after-place"}, "samples/fleet", "TestKilledWhileItPlans"},
 }
 
 // TestCrashMatrix keeps the matrix whole: a failpoint that is hit anywhere is in a list of its room, in a row of the matrix,

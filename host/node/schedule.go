@@ -7,6 +7,7 @@ import (
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/failpoint"
 	"github.com/adp-host/adp/host/placement"
 )
 
@@ -37,17 +38,20 @@ func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 		case <-time.After(pause):
 		}
 		began := time.Now()
+		failpoint.Hit("node.before-plan")
 		n.elect(ctx)
 		wishes := n.wishes()
 		pause = max(settleDown, planShare*time.Since(began))
 		if len(wishes) == 0 {
 			continue
 		}
+		failpoint.Hit("node.after-plan")
 		if err := n.cluster.Place(ctx, t, wishes); err != nil && ctx.Err() == nil {
 			n.log.Warn("cannot place products", "error", err)
 			time.AfterFunc(retake, n.replan)
 			continue
 		}
+		failpoint.Hit("node.after-place")
 		n.releaseForTheDead(ctx, wishes)
 	}
 }

@@ -16,10 +16,11 @@ import (
 const takers = 32
 
 // Steps, beside those of a run, at which a test can end a node's process: when products move, when it hears of a head and
-// wakes who reads it.
+// wakes who reads it, and when it plans for all.
 var (
 	MoveFailpoints   = []string{"node.before-claim", "node.after-claim", "node.before-give-up", "node.before-release", "node.after-release"}
 	NotifyFailpoints = []string{"node.before-notify", "node.after-notify"}
+	PlanFailpoints   = []string{"node.before-plan", "node.after-plan", "node.after-place"}
 )
 
 // retake is how long a product that could not be taken up is left alone, unless something changes.

@@ -38,8 +38,12 @@ func (s settings) config(log io.Writer) (node.Config, error) {
 	if s.Etcd == "" {
 		return cfg, nil
 	}
+	cfg.Fleet.Endpoints = []string{s.Etcd}
+	if s.Certs == (cluster.Certs{}) {
+		return cfg, nil
+	}
 	tls, err := s.Certs.Client()
-	cfg.Fleet.Endpoints, cfg.Fleet.TLS = []string{s.Etcd}, tls
+	cfg.Fleet.TLS = tls
 	return cfg, err
 }
 
@@ -67,7 +71,7 @@ func Child(ctx context.Context, value string) error {
 	return errors.Join(n.Serve(ctx, l, "fleet"), n.Close())
 }
 
-// Fleet is the mesh. First, n1, is in this process and carries the etcd; n2 and n3 are children.
+// Fleet is the mesh. First, n1, is in this process; n2 and n3 are children.
 type Fleet struct {
 	First    *node.Node
 	Children map[string]*exec.Cmd
@@ -78,15 +82,51 @@ type Fleet struct {
 	log      io.Writer
 }
 
-// Start starts three nodes with a lease of so long, whose data lie below dir. Children run this program again with
-// ChildVariable set, and what they warn of goes to log.
+// Start starts three nodes with a lease of so long, whose data lie below dir; the first carries the etcd. Children run this
+// program again with ChildVariable set, and what they warn of goes to log.
 func Start(ctx context.Context, dir string, lease time.Duration, log io.Writer) (*Fleet, error) {
-	ctx, stop := context.WithCancel(ctx)
-	f := &Fleet{Children: map[string]*exec.Cmd{}, ctx: ctx, stop: stop, settings: map[string]settings{}, log: log}
-	if err := f.start(ctx, dir, lease); err != nil {
+	f := newFleet(ctx, log)
+	if err := f.start(f.ctx, dir, lease); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// StartOver is Start for two nodes over an etcd that is there already, at a plain address.
+func StartOver(ctx context.Context, etcd, dir string, lease time.Duration, log io.Writer) (*Fleet, error) {
+	f := newFleet(ctx, log)
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range []string{"n1", "n2"} {
+		f.settings[name] = settings{Name: name, Data: filepath.Join(dir, name), Shared: dir, Etcd: etcd, Listen: ports[i], Lease: lease}
+	}
+	if err = f.OpenFirst(); err == nil {
+		err = f.StartChild("n2", "")
+	}
+	if err == nil {
+		err = f.Until(f.ctx, "two nodes", func(st host.FleetStatus) bool { return len(st.Nodes) == 2 })
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func newFleet(ctx context.Context, log io.Writer) *Fleet {
+	ctx, stop := context.WithCancel(ctx)
+	return &Fleet{Children: map[string]*exec.Cmd{}, ctx: ctx, stop: stop, settings: map[string]settings{}, log: log}
+}
+
+// OpenFirst opens the first node, again when it was closed. It serves nobody.
+func (f *Fleet) OpenFirst() error {
+	cfg, err := f.settings["n1"].config(f.log)
+	if err != nil {
+		return err
+	}
+	f.First, err = node.Open(f.ctx, cfg)
+	return err
 }
 
 func (f *Fleet) start(ctx context.Context, dir string, lease time.Duration) error {

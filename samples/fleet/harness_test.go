@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,7 +108,24 @@ func newMesh(t *testing.T, products int, lease time.Duration) *mesh {
 	t.Helper()
 	m := &mesh{t: t, said: &log{}}
 	var err error
-	if m.Fleet, err = fleet.Start(t.Context(), t.TempDir(), lease, m.said); err != nil {
+	m.Fleet, err = fleet.Start(t.Context(), t.TempDir(), lease, m.said)
+	return m.populated(products, err)
+}
+
+// newMeshOver is a mesh of two nodes over an etcd that is there.
+func newMeshOver(t *testing.T, etcd string, products int, lease time.Duration) *mesh {
+	t.Helper()
+	m := &mesh{t: t, said: &log{}}
+	var err error
+	m.Fleet, err = fleet.StartOver(t.Context(), etcd, t.TempDir(), lease, m.said)
+	return m.populated(products, err)
+}
+
+// populated is the mesh, if it has started, with so many products.
+func (m *mesh) populated(products int, err error) *mesh {
+	t := m.t
+	t.Helper()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, m.said.b.String())
 	}
 	t.Cleanup(func() {
@@ -138,6 +157,79 @@ func (m *mesh) until(what string, ok func(host.FleetStatus) bool) {
 	if err := m.Until(m.t.Context(), what, ok); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// eventually waits for what must come.
+func (m *mesh) eventually(what string, ok func() bool) {
+	m.t.Helper()
+	m.until(what, func(host.FleetStatus) bool { return ok() })
+}
+
+// wait waits for what must come.
+func (m *mesh) wait(what string, c <-chan struct{}) {
+	m.t.Helper()
+	m.eventually(what, func() bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// kill kills a child.
+func (m *mesh) kill(name string) {
+	m.t.Helper()
+	_ = m.Children[name].Process.Kill()
+	_ = m.Children[name].Wait()
+}
+
+// died waits until a child has killed itself at a failpoint.
+func (m *mesh) died(name, point string) {
+	m.t.Helper()
+	err := m.Children[name].Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		m.t.Fatalf("%s did not die at %s: %v", name, point, err)
+	}
+}
+
+func (m *mesh) heads() map[host.ProductID]host.Pointer {
+	m.t.Helper()
+	heads, err := m.First.Heads(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return heads
+}
+
+// settle waits until every product has every row.
+func (m *mesh) settle() {
+	m.t.Helper()
+	for id := range m.folders {
+		m.eventually("every product has every row", func() bool { return m.heads()[id].Seq > 0 && len(rows(m.t, m.First, id)) >= len(m.want) })
+	}
+}
+
+// of gives one of a node's products, and its head.
+func (m *mesh) of(name string) (host.ProductID, host.Pointer) {
+	m.t.Helper()
+	owned, err := m.Owned(m.t.Context(), name)
+	if err != nil || len(owned) == 0 {
+		m.t.Fatalf("%s owns %v, %v", name, owned, err)
+	}
+	return owned[0], m.heads()[owned[0]]
+}
+
+// epoch is that of a product's newest ownership.
+func (m *mesh) epoch(id host.ProductID) host.Epoch {
+	m.t.Helper()
+	p, err := m.First.Placement(m.t.Context(), id)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return p.Epoch
 }
 
 // owns reports whether a node is there and owns so many products or more.

@@ -16,6 +16,7 @@ func TestStoppedLongerThanItsLease(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NOT RUN with -short: it waits for leases")
 	}
+	t.Parallel()
 	const products, wanted = 120, 200
 	m := newMesh(t, products, 2*time.Second)
 	seed := uint64(time.Now().UnixNano())
