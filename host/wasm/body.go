@@ -248,6 +248,10 @@ func (w *bodyRewriter) instruction(in *instr) {
 		w.copy(in)
 		w.push(in)
 	case opLoop:
+		if !w.options.everyInstruction && w.src.topTested(in.block, &w.shape.unrolled) {
+			w.unroll(in)
+			return
+		}
 		w.copy(in)
 		w.depth++
 		w.check()

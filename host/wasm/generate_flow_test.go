@@ -142,7 +142,12 @@ func (g *generator) loop() {
 		g.code.i32(0)
 		g.code.op(0x4e) // i32.ge_s
 		g.open(opIf, nil, nil, -1)
-		g.statements()
+		if g.r.IntN(2) == 0 {
+			g.straight()
+		} else {
+			g.statements()
+		}
+		g.surplus()
 		g.code.index(opBr, 1)
 		g.close()
 		g.close()
@@ -231,12 +236,33 @@ func (g *generator) countDown(l genLabel) {
 	g.code.op(0x71) // i32.and
 }
 
+// straight is code without control.
+func (g *generator) straight() {
+	for range g.r.IntN(4) {
+		t := scalars[g.r.IntN(len(scalars))]
+		g.operation(t, 1)
+		if l, ok := g.anyLocal(t); ok {
+			g.code.index(opLocalSet, l)
+		} else {
+			g.code.op(opDrop)
+		}
+	}
+}
+
+// surplus leaves operands in front of a branch, which discards them.
+func (g *generator) surplus() {
+	for range max(0, g.r.IntN(6)-3) {
+		g.leaf(scalars[g.r.IntN(len(scalars))])
+	}
+}
+
 // jump leaves for good; what follows is never reached.
 func (g *generator) jump() {
 	switch g.r.IntN(8) {
 	case 0:
 		g.code.op(opUnreachable)
 	case 1, 2:
+		g.surplus()
 		g.carried(g.results)
 		g.code.op(opReturn)
 	default:
@@ -244,6 +270,7 @@ func (g *generator) jump() {
 		if l.counter >= 0 {
 			return
 		}
+		g.surplus()
 		g.carried(l.carry)
 		g.code.index(opBr, uint32(depth))
 	}

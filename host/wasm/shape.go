@@ -9,8 +9,9 @@ type shape struct {
 	dynamic    bool // has an operation that is priced by a length
 	frame      frame
 
-	open   []openConstruct
-	inside []int // loops, as places in open
+	unrolled topTested // the last that was looked at
+	open     []openConstruct
+	inside   []int // loops, as places in open
 }
 
 // construct is a block, loop or if.
@@ -31,7 +32,7 @@ type openConstruct struct {
 // measure walks over the code that d is at.
 func (s *shape) measure(d *decoder, locals []ValueType, o Options) {
 	s.frame.begin(d.m, locals, o.CanonicalNaNs)
-	*s = shape{constructs: s.constructs[:0], frame: s.frame, open: s.open[:0], inside: s.inside[:0]}
+	*s = shape{constructs: s.constructs[:0], frame: s.frame, unrolled: s.unrolled, open: s.open[:0], inside: s.inside[:0]}
 	s.open = append(s.open, openConstruct{index: -1})
 	var in, last instr
 	for ; d.next(&in); last = in {
@@ -40,6 +41,9 @@ func (s *shape) measure(d *decoder, locals []ValueType, o Options) {
 		switch in.op.code {
 		case opBlock, opLoop, opIf:
 			s.begin(&in)
+			if in.op.code == opLoop && d.topTested(in.block, &s.unrolled) {
+				s.again(turns - 1)
+			}
 		case opElse:
 			s.constructs[s.open[len(s.open)-1].index].hasElse = true
 		case opEnd:
@@ -89,6 +93,20 @@ func (s *shape) end(last *instr) {
 		}
 	}
 	s.open = s.open[:len(s.open)-1]
+}
+
+// again counts what unrolling a loop adds.
+func (s *shape) again(times int) {
+	for range times {
+		began := s.frame.now
+		for _, in := range s.unrolled.test {
+			s.frame.define(&in)
+		}
+		for _, in := range s.unrolled.work {
+			s.frame.define(&in)
+		}
+		s.frame.join(began, nil)
+	}
 }
 
 func (s *shape) target(depth uint32) {
