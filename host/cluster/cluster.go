@@ -201,7 +201,7 @@ func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() er
 
 // newCluster speaks the protocol over any KV.
 func newCluster(node string, kv clientv3.KV, w Watcher, log *slog.Logger) *Cluster {
-	c := &Cluster{node: node, kv: kv, watch: w, log: log, stop: func() error { return nil }}
+	c := &Cluster{node: node, kv: patient{kv}, watch: w, log: log, stop: func() error { return nil }}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -137,7 +137,8 @@ func (c *Cluster) announce(ctx context.Context, etcd Lease, ttl time.Duration, i
 
 // keep is the heartbeat: three signs of life a lease, sent one by one since each counts from before it was sent.
 func (l *lease) keep() {
-	wait := l.ttl / 3
+	first := l.ttl / 6
+	wait, patience := l.ttl/3, first
 	for {
 		select {
 		case <-l.c.ctx.Done():
@@ -145,20 +146,25 @@ func (l *lease) keep() {
 			return
 		case <-time.After(wait):
 		}
-		wait = l.ttl / 3
-		if err := l.refresh(l.c.ctx); err != nil && l.c.ctx.Err() == nil {
-			l.c.log.Warn("no sign of life", "node", l.info.ID, "error", err)
-			wait = min(wait, resendLast)
+		err := l.refresh(l.c.ctx, patience)
+		if err == nil || l.c.ctx.Err() != nil {
+			wait, patience = l.ttl/3, first
+			continue
 		}
+		l.c.log.Warn("no sign of life", "node", l.info.ID, "error", err)
+		wait, patience = min(wait, resendLast), min(2*patience, l.ttl)
 	}
 }
 
-// refresh sends one sign of life, with a new lease when the old one has run out.
-func (l *lease) refresh(ctx context.Context) error {
+// refresh sends one sign of life, with a new lease when the old one has run out. Patience with one member is short at
+// first, so that another may still hear it in time, and grows, for an etcd that is slow as a whole.
+func (l *lease) refresh(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl)
 	defer cancel()
 	before := time.Now()
-	res, err := l.etcd.KeepAliveOnce(ctx, l.current())
+	once, done := context.WithTimeout(ctx, patience)
+	res, err := l.etcd.KeepAliveOnce(once, l.current())
+	done()
 	if err == nil && res.TTL > 0 {
 		l.alive(before)
 		return nil
@@ -181,7 +187,11 @@ func (l *lease) alive(since time.Time) {
 // a lease lasts; one that is alive is N003.
 func (l *lease) renew(ctx context.Context) error {
 	before := time.Now()
-	granted, err := l.etcd.Grant(ctx, int64(l.ttl/time.Second))
+	granted, err := reading(ctx, func(ctx context.Context, patience time.Duration) (*clientv3.LeaseGrantResponse, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience) // one too many runs out by itself
+		defer cancel()
+		return l.etcd.Grant(ctx, int64(l.ttl/time.Second))
+	})
 	if err != nil {
 		return failure("announcing node "+l.info.ID, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -55,7 +56,10 @@ func (c *Cluster) Claim(ctx context.Context, id host.ProductID) (host.Ownership,
 // prepareClaim reads, at one revision, all that an epoch must exceed, and guards the claim by it. The caller adds the
 // own key itself.
 func (c *Cluster) prepareClaim(ctx context.Context, id host.ProductID) (owner, txn, error) {
-	res, err := c.kv.Txn(ctx).Then(clientv3.OpGet(ownKey(id)), clientv3.OpGet(headKey(id)), clientv3.OpGet(keyMeta)).Commit()
+	all := txn{Then: []clientv3.Op{clientv3.OpGet(ownKey(id)), clientv3.OpGet(headKey(id)), clientv3.OpGet(keyMeta)}}
+	res, err := reading(ctx, func(ctx context.Context, patience time.Duration) (*clientv3.TxnResponse, error) {
+		return c.send(ctx, patience, all)
+	})
 	if err != nil {
 		return owner{}, txn{}, failure("claiming "+id.URL(), err)
 	}

@@ -20,6 +20,7 @@ type trio struct {
 	fronts    []clustertest.Front
 	servers   []*server // by number of the member; nil: it is down
 	dirs      []string
+	certs     []Certs
 	etcd      func(*embed.Config)
 }
 
@@ -34,8 +35,10 @@ func newTrio(t *testing.T, etcd func(*embed.Config)) *trio {
 	r.fronts = must[[]clustertest.Front](t)(r.net.Fronts(memberNames...))
 	var all errgroup.Group
 	for i := range r.fronts {
-		r.dirs = append(r.dirs, t.TempDir())
-		all.Go(func() error { return r.start(t.Context(), t, i) })
+		r.dirs, r.certs = append(r.dirs, t.TempDir()), append(r.certs, r.certified(t, r.fronts[i].Name))
+	}
+	for i := range r.fronts {
+		all.Go(func() error { return r.start(t.Context(), i) })
 	}
 	if err := all.Wait(); err != nil {
 		t.Fatal(err)
@@ -58,9 +61,9 @@ func newTrio(t *testing.T, etcd func(*embed.Config)) *trio {
 }
 
 // start starts a member on its folder, for the first time or again.
-func (r *trio) start(ctx context.Context, t *testing.T, i int) error {
+func (r *trio) start(ctx context.Context, i int) error {
 	f := r.fronts[i]
-	cfg := Config{Dir: r.dirs[i], Member: &Member{Name: f.Name, Peer: f.Peer, Client: f.Client, Certs: r.certified(t, f.Name)},
+	cfg := Config{Dir: r.dirs[i], Member: &Member{Name: f.Name, Peer: f.Peer, Client: f.Client, Certs: r.certs[i]},
 		Log: quiet, Etcd: func(c *embed.Config) {
 			f.Tune(c)
 			if r.etcd != nil {

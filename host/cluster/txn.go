@@ -52,9 +52,9 @@ const (
 // is the identical transaction: its comparisons let it take effect at most once. It gives up when ctx ends or the
 // cluster closes; then nobody knows yet, and a request that is still on its way may even be applied later.
 func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, error) {
-	wait := resendFirst
+	wait, patience := resendFirst, tryFirst
 	for resent := false; ; resent = true {
-		res, err := c.kv.Txn(ctx).If(t.If...).Then(t.Then...).Else(t.Else...).Commit()
+		res, err := c.send(ctx, patience, t)
 		if err == nil {
 			return outcome{ok: res.Succeeded, resent: resent, revision: res.Header.Revision, response: res}, nil
 		}
@@ -68,8 +68,49 @@ func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, erro
 			return outcome{}, unknown(what, err)
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, resendLast)
+		wait, patience = min(2*wait, resendLast), min(2*patience, tryLast)
 	}
+}
+
+// A member that hangs, or that is cut off without a word, takes requests and never answers, and gRPC notices after 12 s
+// at the earliest. Whoever does not wait that long may meet another member at the next try. Patience grows, for an etcd
+// that is slow as a whole.
+const (
+	tryFirst  = time.Second
+	tryLast   = 4 * time.Second
+	readTries = 4
+)
+
+// send sends a transaction once.
+func (c *Cluster) send(ctx context.Context, patience time.Duration, t txn) (*clientv3.TxnResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.kv.Txn(ctx).If(t.If...).Then(t.Then...).Else(t.Else...).Commit()
+}
+
+// reading reads, with growing patience.
+func reading[T any](ctx context.Context, read func(context.Context, time.Duration) (T, error)) (res T, err error) {
+	patience := tryFirst
+	for range readTries {
+		began := time.Now()
+		res, err = read(ctx, patience)
+		if err == nil || ctx.Err() != nil || time.Since(began) < patience { // it failed for another reason
+			break
+		}
+		patience = min(2*patience, tryLast)
+	}
+	return res, err
+}
+
+// patient is a clientv3.KV whose reads are tried again.
+type patient struct{ clientv3.KV }
+
+func (p patient) Get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	return reading(ctx, func(ctx context.Context, patience time.Duration) (*clientv3.GetResponse, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return p.KV.Get(ctx, key, opts...)
+	})
 }
 
 // refused reports whether etcd said no, as opposed to saying nothing: the transaction was not and will not be applied.

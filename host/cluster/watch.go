@@ -90,7 +90,7 @@ func (c *Cluster) catchUp(ctx context.Context, since int64, fn func(Event)) (int
 // follow tells the changes after the revision at, until the watch breaks (a compaction, a lost connection), and returns
 // the revision up to which all have been told. One watch over all keys keeps specs and heads in order.
 func (c *Cluster) follow(ctx context.Context, at int64, fn func(Event)) int64 {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx)) // a member that is cut off from the others would be silent
 	defer cancel()
 	for res := range c.watch.Watch(ctx, root, clientv3.WithPrefix(), clientv3.WithRev(at+1), clientv3.WithFilterDelete()) {
 		if res.Err() != nil {
@@ -177,7 +177,7 @@ func (c *Cluster) fleet(ctx context.Context) (f Fleet, at int64, err error) {
 
 // nodesChange returns when a node came, went or was changed after the revision, or when that cannot be told.
 func (c *Cluster) nodesChange(ctx context.Context, since int64) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
 	for res := range c.watch.Watch(ctx, prefixNode[:len(prefixNode)-1], clientv3.WithPrefix(), clientv3.WithRev(since+1)) { // node/ and nodecfg/
 		if res.Err() != nil || len(res.Events) > 0 {

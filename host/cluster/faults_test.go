@@ -1,0 +1,237 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/cluster/clustertest"
+)
+
+// work is two nodes that want to run one product while something is wrong, and a third that reads its heads. Whoever owns
+// the product commits as fast as it can; who has lost it claims it again.
+type work struct {
+	id       host.ProductID
+	end      context.CancelFunc
+	all      sync.WaitGroup
+	acked    atomic.Int64 // greatest seq that somebody was told is committed
+	commits  atomic.Int64
+	refused  atomic.Int64
+	unknown  atomic.Int64
+	claims   atomic.Int64
+	reads    atomic.Int64
+	stale    atomic.Int64
+	longest  atomic.Int64 // commit, in ns
+	violated atomic.Pointer[string]
+}
+
+func startWork(t *testing.T, name string, reader *Cluster, nodes ...*Cluster) *work {
+	w := &work{id: host.ProductID{Tenant: "local", Domain: "faults", Name: name}}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.end = cancel
+	t.Cleanup(func() { cancel(); w.all.Wait() })
+	for _, c := range nodes {
+		w.all.Go(func() { w.run(ctx, c) })
+	}
+	w.all.Go(func() { w.read(ctx, reader) })
+	return w
+}
+
+func (w *work) run(ctx context.Context, c *Cluster) {
+	for runs := 0; ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
+		own, err := c.Claim(ctx, w.id)
+		if err != nil {
+			continue
+		}
+		w.claims.Add(1)
+		for ctx.Err() == nil {
+			if !c.MayStart() {
+				pause(ctx, 10*time.Millisecond)
+				continue
+			}
+			prev, err := c.Head(ctx, w.id)
+			if err != nil {
+				continue
+			}
+			runs++
+			next := pointer(prev.Seq+1, own, fmt.Sprintf("%s-%d", c.node, runs))
+			began := time.Now()
+			limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+			err = c.Commit(limited, own, prev, next)
+			cancel()
+			if host.CodeOf(err) == host.CodeRunLostOwner {
+				w.refused.Add(1)
+				break
+			}
+			switch {
+			case err == nil:
+				w.commits.Add(1)
+				raise(&w.acked, int64(next.Seq))
+				raise(&w.longest, int64(time.Since(began)))
+			case errors.Is(err, ErrUnknown):
+				w.unknown.Add(1)
+			}
+		}
+	}
+}
+
+// read reads heads. One that is older than what was acknowledged before it was asked for is stale.
+func (w *work) read(ctx context.Context, c *Cluster) {
+	for ctx.Err() == nil {
+		acked := w.acked.Load()
+		p, err := c.Head(ctx, w.id)
+		if err != nil {
+			continue
+		}
+		w.reads.Add(1)
+		if int64(p.Seq) < acked {
+			w.stale.Add(1)
+		}
+		pause(ctx, time.Millisecond)
+	}
+}
+
+func raise(a *atomic.Int64, to int64) {
+	for {
+		now := a.Load()
+		if now >= to || a.CompareAndSwap(now, to) {
+			return
+		}
+	}
+}
+
+// goesOn waits for so many more commits.
+func (w *work) goesOn(t *testing.T, what string, commits int64) {
+	t.Helper()
+	want := w.commits.Load() + commits
+	eventually(t, what+": commits go on", func() bool { return w.commits.Load() >= want })
+}
+
+// told says how it went. Every acknowledged commit is one seq, so none was lost or doubled if the newest head's seq is
+// between what was acknowledged and that with what may have happened: R005 leaves that open.
+func (w *work) told(t *testing.T, kv clientv3.KV) {
+	t.Helper()
+	w.end()
+	w.all.Wait()
+	p := must[host.Pointer](t)(newCluster("reader", kv, nil, quiet).Head(t.Context(), w.id))
+	commits, unknown := w.commits.Load(), w.unknown.Load()
+	t.Logf("%d commits, %d refused, %d unknown, %d claims, longest commit %s, %d reads, %d stale", commits, w.refused.Load(), unknown,
+		w.claims.Load(), time.Duration(w.longest.Load()).Round(time.Millisecond), w.reads.Load(), w.stale.Load())
+	if int64(p.Seq) < commits || int64(p.Seq) > commits+unknown+w.refused.Load() || w.stale.Load() > 0 || w.reads.Load() == 0 {
+		t.Errorf("the newest head is %d", p.Seq)
+	}
+}
+
+// TestFaults: what can go wrong between nodes and an etcd of three members, one after the other, while a product is run
+// and read.
+func TestFaults(t *testing.T) {
+	r := newTrio(t, nil)
+	const ttl = 3 * time.Second
+	n1, n2, reader := r.open(t, "n1", ttl), r.open(t, "n2", ttl), r.open(t, "reader", ttl)
+	lease := n1.lease.current()
+	kept := func(t *testing.T) {
+		t.Helper()
+		if now := n1.lease.current(); now != lease {
+			t.Error("the node lost its lease though most of etcd could be reached")
+		}
+	}
+	hold := func(d time.Duration) { pause(t.Context(), d) }
+
+	t.Run("a member hangs", func(t *testing.T) {
+		w := startWork(t, "hang", reader, n1)
+		w.goesOn(t, "in fine weather", 20)
+		hung := r.leader(t)
+		r.net.Isolate(r.fronts[hung].Name)
+		w.goesOn(t, "its leader hangs", 5)
+		hold(ttl) // longer than the lease: signs of life go to a member that takes them and says nothing, too
+		r.net.Clear()
+		w.goesOn(t, "healed", 20)
+		w.told(t, r.truth())
+		kept(t)
+	})
+	t.Run("a member is lost", func(t *testing.T) {
+		w := startWork(t, "lost", reader, n1)
+		w.goesOn(t, "in fine weather", 20)
+		gone := r.leader(t)
+		if err := r.stop(gone); err != nil {
+			t.Fatal(err)
+		}
+		w.goesOn(t, "two members are left", 50)
+		if err := r.start(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		w.goesOn(t, "it is back", 20)
+		w.told(t, r.truth())
+		kept(t)
+	})
+	t.Run("etcd is slow", func(t *testing.T) {
+		w := startWork(t, "slow", reader, n1)
+		slow := clustertest.Flow{Delay: 50 * time.Millisecond}
+		for _, name := range memberNames {
+			r.net.Set("", name, clustertest.Weather{There: slow, Back: slow})
+		}
+		w.goesOn(t, "a commit takes some tenths of a second", 5)
+		r.net.Clear()
+		w.goesOn(t, "fast again", 20)
+		w.told(t, r.truth())
+		kept(t)
+	})
+	t.Run("etcd is narrow", func(t *testing.T) {
+		w := startWork(t, "narrow", reader, n1)
+		for _, name := range memberNames {
+			r.net.Set("", name, clustertest.Weather{There: clustertest.Flow{Rate: 30 << 10}, Back: clustertest.Flow{Rate: 30 << 10}})
+		}
+		w.goesOn(t, "30 KB a second", 10)
+		r.net.Clear()
+		w.told(t, r.truth())
+		kept(t)
+	})
+	t.Run("connections break", func(t *testing.T) {
+		w := startWork(t, "broken", reader, n1)
+		broken := 0
+		for range 8 {
+			w.goesOn(t, "between two breaks", 5)
+			broken += r.net.Break("", "")
+		}
+		w.goesOn(t, "afterwards", 20)
+		w.told(t, r.truth())
+		t.Logf("%d connections broken", broken)
+		kept(t)
+	})
+	for name, weather := range map[string]clustertest.Weather{"a node is cut off": clustertest.Cut,
+		"a node is not heard": {There: clustertest.Flow{Cut: true}}, "a node does not hear": {Back: clustertest.Flow{Cut: true}}} {
+		t.Run(name, func(t *testing.T) {
+			w := startWork(t, name, reader, n1, n2)
+			w.goesOn(t, "in fine weather", 20)
+			owner := must[map[host.ProductID]Owner](t)(reader.Owners(t.Context()))[w.id].Node
+			r.net.Set(owner, "", weather)
+			eventually(t, "the other takes over", func() bool {
+				now := must[map[host.ProductID]Owner](t)(reader.Owners(t.Context()))[w.id].Node
+				return now != "" && now != owner
+			})
+			w.goesOn(t, "with the other", 20)
+			r.net.Clear()
+			w.goesOn(t, "healed", 20)
+			w.told(t, r.truth())
+		})
+	}
+	t.Run("members do not hear each other one way", func(t *testing.T) {
+		lease = n1.lease.current()
+		w := startWork(t, "one way", reader, n1)
+		leader := r.leader(t)
+		r.net.Set(memberNames[leader], "", clustertest.Weather{There: clustertest.Flow{Cut: true}})
+		r.net.Set(memberNames[leader], memberNames[(leader+1)%3], clustertest.Weather{})
+		w.goesOn(t, "the leader speaks to one of two", 50)
+		hold(time.Second)
+		r.net.Clear()
+		w.told(t, r.truth())
+		kept(t)
+	})
+}
