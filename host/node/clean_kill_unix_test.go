@@ -60,7 +60,7 @@ func TestCleanKilled(t *testing.T) {
 	if err := errors.Join(register(ctx, n, w.brief(t, "source"), w.reader(t, "after", "well", "adp://./test/source/rows")), n.Settle(ctx), n.Close()); err != nil {
 		t.Fatal(err)
 	}
-	rows, snapshots := int64(3), host.Seq(1)
+	rows, snapshots, kills := int64(3), host.Seq(1), 0
 	for round := range 2 {
 		for _, point := range run.CleanFailpoints {
 			n := open(t, data)
@@ -82,6 +82,7 @@ func TestCleanKilled(t *testing.T) {
 			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 				t.Fatalf("round %d: %s did not kill the process: %v\n%s", round, point, err, out)
 			}
+			kills++
 		}
 	}
 	n = open(t, data)
@@ -97,6 +98,12 @@ func TestCleanKilled(t *testing.T) {
 		if got, err := followed(t, n, name, 0); err != nil || got != rows {
 			t.Errorf("%s: %d rows followed, want %d, %v", name, got, rows, err)
 		}
+		got := ids(t, n, name)
+		for i := range got {
+			if got[i] != int64(i+1) {
+				t.Fatalf("%s has ids %v", name, got)
+			}
+		}
 	}
 	if _, err := followed(t, n, "source", snapshots-3); host.CodeOf(err) != host.CodeAccessExpired {
 		t.Errorf("changes since %d: %v", snapshots-3, err)
@@ -105,4 +112,5 @@ func TestCleanKilled(t *testing.T) {
 	if err != nil || len(heads) != 2 {
 		t.Errorf("%d heads left: %v, %v", len(heads), heads, err)
 	}
+	t.Logf("kills %d at %d steps of cleaning up", kills, len(run.CleanFailpoints))
 }

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/node"
@@ -40,6 +43,33 @@ func followed(t *testing.T, n *node.Node, name string, after host.Seq) (rows int
 			return rows, err
 		}
 		rows += rec.NumRows()
+		rec.Release()
+	}
+}
+
+// ids are the values of a product's column, sorted.
+func ids(t *testing.T, n *node.Node, name string) (out []int64) {
+	t.Helper()
+	d, err := n.Ports().Open(t.Context(), id(name), "rows", rest.At{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	r, err := d.Read(t.Context(), rest.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		rec, err := r.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			slices.Sort(out)
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, rec.Column(0).(*array.Int64).Int64Values()...)
 		rec.Release()
 	}
 }

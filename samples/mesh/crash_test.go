@@ -49,6 +49,7 @@ func child(data, point string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("open")
 	return errors.Join(n.Settle(ctx), n.Close())
 }
 
@@ -78,13 +79,13 @@ func TestKilledAtFailpoints(t *testing.T) {
 				continue
 			}
 			w.edit(t)
-			if round > 0 && most(p) > 1 && w.killed(t, ctx, p+":"+strconv.Itoa(2+w.rng.IntN(most(p)-1)), 0) {
+			if round > 0 && most(p) > 1 && w.killed(t, ctx, p+":"+strconv.Itoa(2+w.rng.IntN(most(p)-1)), moment{}) {
 				kills++
 				late++
 				continue
 			}
 			w.edit(t)
-			if !w.killed(t, ctx, p+":1", 0) {
+			if !w.killed(t, ctx, p+":1", moment{}) {
 				t.Errorf("failpoint %s did not kill the process", p)
 				continue
 			}
@@ -95,13 +96,17 @@ func TestKilledAtFailpoints(t *testing.T) {
 	t.Logf("kills %d at %d steps of real processes, %d of them later than the first time", kills, len(points), late)
 }
 
-// TestKilledAtRandom kills a real node process at 50 random moments.
+// TestKilledAtRandom kills a real node process at 50 random moments, most of them while its products run.
 func TestKilledAtRandom(t *testing.T) {
 	w, ctx := crashWorld(t)
 	kills := 0
 	for range 50 {
 		w.edit(t)
-		if w.killed(t, ctx, "", time.Duration(w.rng.IntN(1200))*time.Millisecond) {
+		at := moment{open: 1 + time.Duration(w.rng.IntN(int(600*time.Millisecond)))}
+		if w.rng.IntN(5) == 0 {
+			at = moment{start: 1 + time.Duration(w.rng.IntN(int(time.Second)))}
+		}
+		if w.killed(t, ctx, "", at) {
 			kills++
 		}
 	}
@@ -129,21 +134,32 @@ func crashWorld(t *testing.T) (*world, context.Context) {
 	return w, ctx
 }
 
-// killed starts a node process and reports whether it was killed: at the point, or after a while. A process that ends
+// moment is when a process is killed: so long after its start, or after its node has opened. 0 is never.
+type moment struct{ start, open time.Duration }
+
+// told is called when a process says something.
+type told func()
+
+func (f told) Write(b []byte) (int, error) { f(); return len(b), nil }
+
+// killed starts a node process and reports whether it was killed: at the point, or at the moment. A process that ends
 // by itself must have succeeded.
-func (w *world) killed(t *testing.T, ctx context.Context, point string, after time.Duration) bool {
+func (w *world) killed(t *testing.T, ctx context.Context, point string, at moment) bool {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), childData+"="+w.data, childPoint+"="+point)
 	var said strings.Builder
 	cmd.Stderr = &said
+	in := func(d time.Duration) {
+		if d > 0 {
+			time.AfterFunc(d, func() { _ = cmd.Process.Kill() }) // which knows a process that has ended
+		}
+	}
+	cmd.Stdout = told(func() { in(at.open) })
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if after > 0 {
-		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-		defer timer.Stop()
-	}
+	in(at.start)
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
@@ -158,7 +174,7 @@ func (w *world) killed(t *testing.T, ctx context.Context, point string, after ti
 // finish lets an undisturbed process catch up and compares.
 func (w *world) finish(t *testing.T, ctx context.Context) {
 	t.Helper()
-	if w.killed(t, ctx, "", 0) {
+	if w.killed(t, ctx, "", moment{}) {
 		t.Fatal("killed by nobody")
 	}
 	n, err := openNode(ctx, w.data)
