@@ -56,7 +56,7 @@ func (o *owner) adopt(s host.Spec, p *host.Product, l loaded) {
 
 // restoreState shows after a restart what the newest head says, and returns it; nil when there is none.
 func (n *Node) restoreState(ctx context.Context, o *owner) *host.Head {
-	ptr, err := n.cluster.Head(ctx, o.id)
+	ptr, err := n.told.pointer(ctx, o.id)
 	if err != nil || ptr.Seq == 0 {
 		return nil
 	}

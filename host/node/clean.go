@@ -211,7 +211,7 @@ func (n *Node) ifExpired(ctx context.Context, id host.ProductID, seq host.Seq, e
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	kept, kerr := n.cluster.Kept(ctx, id)
+	kept, kerr := n.told.kept(ctx, id)
 	if kerr == nil && seq < kept.From {
 		return errors.Join(errExpired, err)
 	}
@@ -221,7 +221,7 @@ func (n *Node) ifExpired(ctx context.Context, id host.ProductID, seq host.Seq, e
 // expired is err, or T005 where it is that of a file which is not there since its snapshot has expired.
 func (n *Node) expired(ctx context.Context, id host.ProductID, seq host.Seq, err error) error {
 	if errors.Is(n.ifExpired(ctx, id, seq, err), errExpired) {
-		if kept, kerr := n.cluster.Kept(ctx, id); kerr == nil {
+		if kept, kerr := n.told.kept(ctx, id); kerr == nil {
 			return run.Expired(id, kept, seq)
 		}
 	}

@@ -60,7 +60,7 @@ func (p ports) Open(ctx context.Context, id host.ProductID, port string, at rest
 
 // at finds the head that was newest at a point in history; nil when there is none yet.
 func (p ports) at(ctx context.Context, id host.ProductID, at rest.At) (*host.Head, error) {
-	ptr, err := p.n.cluster.Head(ctx, id)
+	ptr, err := p.n.told.pointer(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (p ports) at(ctx context.Context, id host.ProductID, at rest.At) (*host.Hea
 	case at.Seq == ptr.Seq:
 		return p.n.heads.load(ctx, id, ptr)
 	case at.Seq > 0:
-		kept, err := p.n.cluster.Kept(ctx, id)
+		kept, err := p.n.told.kept(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func (p ports) at(ctx context.Context, id host.ProductID, at rest.At) (*host.Hea
 		head, err := run.HeadAt(ctx, p.n.store, headRef(ptr), at.Seq)
 		return head, p.n.expired(ctx, id, at.Seq, err)
 	case !at.Time.IsZero():
-		kept, err := p.n.cluster.Kept(ctx, id)
+		kept, err := p.n.told.kept(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,11 @@ func (p ports) Changes(ctx context.Context, id host.ProductID, port string, afte
 	}
 	f := &feed{schema: columnar.WithChanges(schema)}
 	f.r = &portReader{tables: p.n.tables, mode: out.Mode, schema: out.Schema, feed: true}
-	ref, head, ptr, err := inputs(p).current(ctx, id, port)
+	ptr, err := p.n.told.pointer(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	ref, head, err := p.n.outputAt(ctx, id, port, ptr)
 	if err != nil || ref == nil {
 		return f, err
 	}
@@ -148,7 +152,7 @@ func (p ports) Changes(ctx context.Context, id host.ProductID, port string, afte
 
 // oldest is the oldest state of a port that is kept, and from which its changes lead to ref.
 func (p ports) oldest(ctx context.Context, id host.ProductID, port string, ptr host.Pointer, ref host.OutputRef) (host.OutputRef, error) {
-	kept, err := p.n.cluster.Kept(ctx, id)
+	kept, err := p.n.told.kept(ctx, id)
 	if err != nil {
 		return ref, err
 	}

@@ -150,9 +150,9 @@ func (n *Node) effectStatus(ctx context.Context, id host.ProductID, head *host.H
 	if head == nil || head.Effects == nil {
 		return nil, nil
 	}
-	at, err := n.cluster.Delivered(ctx, id)
-	if err != nil {
-		return nil, err
+	at, ok := n.told.delivered(ctx, id)
+	if !ok {
+		return nil, ctx.Err()
 	}
 	st := &host.EffectStatus{Delivered: at.Total, Waiting: max(0, head.Effects.Total-at.Total)}
 	if o := n.owner(id); o != nil && st.Waiting > 0 {

@@ -135,18 +135,27 @@ func (in inputs) openUpstream(ctx context.Context, i *host.Input, up host.Produc
 // current is the port's newest state and its head; nil when nothing is published yet.
 func (in inputs) current(ctx context.Context, up host.ProductID, port string) (*host.OutputRef, *host.Head, host.Pointer, error) {
 	ptr, err := in.n.cluster.Head(ctx, up)
-	if err != nil || ptr.Seq == 0 {
-		return nil, nil, ptr, err
-	}
-	head, err := in.n.heads.load(ctx, up, ptr)
 	if err != nil {
 		return nil, nil, ptr, err
 	}
+	ref, head, err := in.n.outputAt(ctx, up, port, ptr)
+	return ref, head, ptr, err
+}
+
+// outputAt is a port's state at a head; nil when nothing is published by then.
+func (n *Node) outputAt(ctx context.Context, id host.ProductID, port string, ptr host.Pointer) (*host.OutputRef, *host.Head, error) {
+	if ptr.Seq == 0 {
+		return nil, nil, nil
+	}
+	head, err := n.heads.load(ctx, id, ptr)
+	if err != nil {
+		return nil, nil, err
+	}
 	ref, ok := head.Outputs[port]
 	if !ok {
-		return nil, head, ptr, nil
+		return nil, head, nil
 	}
-	return &ref, head, ptr, nil
+	return &ref, head, nil
 }
 
 // output is the declaration of an upstream port, from its registered artifact.

@@ -96,6 +96,7 @@ type Node struct {
 	drivers     map[string]any // by URI scheme
 	runner      *run.Runner
 	heads       *headCache
+	told        *lastTold
 	slots       slots // of guests
 	attempts    slots
 	failures    *failures
@@ -144,6 +145,7 @@ func newNode(ctx context.Context, cfg Config) *Node {
 		catalogue: map[host.ProductID]listing{}, owners: map[host.ProductID]*owner{}, readers: map[host.ProductID]map[*owner]bool{},
 		metrics: newMetrics(), failures: &failures{dir: filepath.Join(cfg.Data, "failures")}}
 	n.turnover = newTurnover(n)
+	n.told = &lastTold{n: n, at: map[host.ProductID]host.Pointer{}}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return n
 }
@@ -257,6 +259,7 @@ func (n *Node) onEvent(e cluster.Event) {
 		n.turnover.look(e.Product)
 		n.replan()
 	case cluster.HeadChanged:
+		n.told.note(e.Product, e.Pointer)
 		failpoint.Hit("node.before-notify")
 		n.mu.RLock()
 		for o := range n.readers[e.Product] {

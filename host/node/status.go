@@ -153,7 +153,7 @@ func (n *Node) status(ctx context.Context, l listing) (host.ProductStatus, error
 
 // newest is the newest head of a product and the newest seq that published; nil and 0 when there is none.
 func (n *Node) newest(ctx context.Context, id host.ProductID) (*host.Head, host.Seq, error) {
-	ptr, err := n.cluster.Head(ctx, id)
+	ptr, err := n.told.pointer(ctx, id)
 	if err != nil || ptr.Seq == 0 {
 		return nil, 0, err
 	}

@@ -1,0 +1,239 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/adp-host/adp/host/cluster"
+	"github.com/adp-host/adp/host/cluster/clustertest"
+	"github.com/adp-host/adp/host/node"
+	"github.com/adp-host/adp/host/serve/rest"
+)
+
+// onTrio is two nodes of one mesh whose etcd, three members, they reach through a Net alone.
+type onTrio struct {
+	net   *clustertest.Net
+	nodes []*node.Node
+	names []string
+}
+
+func newOnTrio(t *testing.T) *onTrio {
+	t.Helper()
+	authority, err := cluster.OpenAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certified := func(name string) cluster.Certs {
+		certs := cluster.CertsIn(t.TempDir())
+		request, err := certs.Request([]string{"127.0.0.1", clustertest.AnyCaller})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := authority.Sign(request, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := certs.Keep(authority.Certificate(), cert); err != nil {
+			t.Fatal(err)
+		}
+		return certs
+	}
+	x := &onTrio{net: clustertest.NewNet(), names: []string{"n1", "n2"}}
+	fronts, err := x.net.Fronts("m1", "m2", "m3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(context.Background())
+	var members sync.WaitGroup
+	t.Cleanup(func() { x.net.Clear(); stop(); members.Wait(); x.net.Close() })
+	var endpoints []string
+	for _, f := range fronts {
+		endpoints = append(endpoints, f.Client)
+		cfg := cluster.Config{Dir: t.TempDir(), Node: f.Name, Etcd: f.Tune, Member: &cluster.Member{Name: f.Name, Peer: f.Peer, Client: f.Client, Certs: certified(f.Name)}}
+		members.Go(func() {
+			if err := cluster.RunMember(running, cfg); err != nil {
+				t.Errorf("member %s: %v", cfg.Node, err)
+			}
+		})
+	}
+	shared := t.TempDir()
+	for _, name := range x.names {
+		config, err := certified(name).Client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := t.TempDir()
+		if err := os.WriteFile(filepath.Join(data, "token"), []byte("the token of this test, which both nodes accept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, err := node.Open(t.Context(), node.Config{Data: data, Name: name, Slots: 2, Log: slog.New(slog.DiscardHandler),
+			Fleet: node.Fleet{Shared: shared, Endpoints: endpoints, TLS: clustertest.As(name, config), LeaseTTL: 3 * time.Second}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		x.nodes = append(x.nodes, n)
+	}
+	return x
+}
+
+// readers read a product's newest snapshot on every node, all the time.
+type readers struct {
+	reads         [2]atomic.Int64 // by node
+	failed, stale atomic.Int64
+	longest       atomic.Int64 // in ns
+}
+
+func (r *readers) start(t *testing.T, x *onTrio) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for i, n := range x.nodes {
+		all.Go(func() {
+			last := int64(0)
+			for ctx.Err() == nil {
+				began := time.Now()
+				rows, err := rowsOf(ctx, n)
+				switch {
+				case ctx.Err() != nil:
+				case err != nil:
+					r.failed.Add(1)
+					t.Logf("reading on %s: %v", x.names[i], err)
+				case rows < last:
+					r.stale.Add(1)
+				default:
+					last = rows
+					r.reads[i].Add(1)
+				}
+				for took := int64(time.Since(began)); ; {
+					now := r.longest.Load()
+					if took <= now || r.longest.CompareAndSwap(now, took) {
+						break
+					}
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	return func() { cancel(); all.Wait() }
+}
+
+func rowsOf(ctx context.Context, n *node.Node) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	d, err := n.Ports().Open(ctx, id("good"), "rows", rest.At{})
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	r, err := d.Read(ctx, rest.ReadOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	for rows := int64(0); ; {
+		rec, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return rows, err
+		}
+		rows += rec.NumRows()
+		rec.Release()
+	}
+}
+
+// TestReadsGoOn: whatever happens between nodes and etcd, every node goes on serving the last snapshot that it knows, and
+// what arrives meanwhile is committed once, by whoever owns the product then.
+func TestReadsGoOn(t *testing.T) {
+	w, x := newWorkshop(t), newOnTrio(t)
+	if err := register(t.Context(), x.nodes[0], w.artifact(t, "good", "well")); err != nil {
+		t.Fatal(err)
+	}
+	want := int64(3)
+	shows := func(what string, nodes ...*node.Node) {
+		t.Helper()
+		for _, n := range nodes {
+			eventually(t, fmt.Sprintf("%s: %d rows", what, want), func() bool {
+				rows, err := rowsOf(t.Context(), n)
+				return err == nil && rows == want
+			})
+		}
+	}
+	arrives := func() {
+		want++
+		w.write(t, filepath.Join("in", fmt.Sprintf("%d.csv", want)), fmt.Sprintf("id\n%d\n", want))
+	}
+	shows("in fine weather", x.nodes...)
+	owner := func() int {
+		st, err := x.nodes[0].Fleet(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range x.names {
+			for _, s := range st.Nodes {
+				if s.Node == name && s.Products > 0 {
+					return i
+				}
+			}
+		}
+		return 0
+	}
+	for _, fault := range []struct {
+		name    string
+		set     func(owner string)
+		commits bool // while it lasts
+	}{
+		{"the owner is cut off from etcd", func(o string) { x.net.Set(o, "", clustertest.Cut) }, true},
+		{"the owner is not heard", func(o string) { x.net.Set(o, "", clustertest.Weather{There: clustertest.Flow{Cut: true}}) }, true},
+		{"the owner does not hear", func(o string) { x.net.Set(o, "", clustertest.Weather{Back: clustertest.Flow{Cut: true}}) }, true},
+		{"a member hangs", func(string) { x.net.Isolate("m1") }, true},
+		{"two of three members hang", func(string) { x.net.Isolate("m1"); x.net.Isolate("m2") }, false},
+		{"nobody reaches etcd", func(string) { x.net.Set("", "", clustertest.Cut) }, false},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			var r readers
+			stop := r.start(t, x)
+			at := owner()
+			fault.set(x.names[at])
+			before := want
+			arrives()
+			for i := range x.nodes { // while it lasts
+				enough := r.reads[i].Load() + 10
+				eventually(t, "reads go on on "+x.names[i], func() bool { return r.reads[i].Load() >= enough })
+			}
+			if fault.commits {
+				eventually(t, "somebody commits what arrives", func() bool {
+					for _, n := range x.nodes {
+						if rows, err := rowsOf(t.Context(), n); err == nil && rows == want {
+							return true
+						}
+					}
+					return false
+				})
+			}
+			x.net.Clear()
+			shows("healed", x.nodes...)
+			stop()
+			t.Logf("%d commits, %d reads, %d failed, %d stale, longest %s", want-before, r.reads[0].Load()+r.reads[1].Load(), r.failed.Load(), r.stale.Load(),
+				time.Duration(r.longest.Load()).Round(time.Millisecond))
+			if r.failed.Load() > 0 || r.stale.Load() > 0 {
+				t.Error("reads did not go on")
+			}
+		})
+	}
+	head, err := x.nodes[0].Heads(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d rows by %d commits: nothing lost, nothing twice", want, head[id("good")].Seq)
+}
