@@ -62,6 +62,7 @@ const (
 	CodeNodeConflict    ErrorCode = "ADP-N006" // somebody else changed it meanwhile
 	CodeNodeUnknown     ErrorCode = "ADP-N007" // no such node
 	CodeNodeVersion     ErrorCode = "ADP-N008" // nodes of versions that do not fit
+	CodeNodeFull        ErrorCode = "ADP-N009" // etcd's database has reached its quota
 
 	// P: policy.
 	CodePolicyDenied ErrorCode = "ADP-P001"

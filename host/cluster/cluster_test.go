@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/adp-host/adp/host"
@@ -376,5 +377,69 @@ func butOwners(to chan<- Event) func(Event) {
 		if e.Kind != OwnerChanged {
 			to <- e
 		}
+	}
+}
+
+// crowded is an etcd that has just reached its quota: it applies a transaction that writes, or does not, and says that there is no space.
+type crowded struct {
+	clientv3.KV
+	applies bool
+}
+
+func (f crowded) Txn(ctx context.Context) clientv3.Txn { return &crowdedTxn{Txn: f.KV.Txn(ctx), f: f} }
+
+type crowdedTxn struct {
+	clientv3.Txn
+	f      crowded
+	writes bool
+}
+
+func (t *crowdedTxn) If(c ...clientv3.Cmp) clientv3.Txn  { t.Txn = t.Txn.If(c...); return t }
+func (t *crowdedTxn) Else(o ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(o...); return t }
+func (t *crowdedTxn) Then(o ...clientv3.Op) clientv3.Txn {
+	for _, op := range o {
+		t.writes = t.writes || !op.IsGet()
+	}
+	t.Txn = t.Txn.Then(o...)
+	return t
+}
+
+func (t *crowdedTxn) Commit() (*clientv3.TxnResponse, error) {
+	if !t.writes {
+		return t.Txn.Commit()
+	}
+	if t.f.applies {
+		if _, err := t.Txn.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, rpctypes.ErrNoSpace
+}
+
+// TestNoSpace: etcd says "no space" of the transaction that it has applied as the last one, too. Nobody is told that what
+// happened did not.
+func TestNoSpace(t *testing.T) {
+	c, ctx := openTest(t, Config{}), t.Context()
+	own := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	kv := c.kv
+	one, two := pointer(1, own, "r1"), pointer(2, own, "r2")
+	c.kv = crowded{kv, true}
+	if err := c.Commit(ctx, own, host.Pointer{}, one); err != nil {
+		t.Errorf("the commit that crossed the quota: %v", err)
+	}
+	c.kv = crowded{kv, false}
+	err := c.Commit(ctx, own, one, two)
+	wantCode(t, err, host.CodeNodeFull)
+	if errors.Is(err, ErrUnknown) || host.HintOf(err) == "" {
+		t.Errorf("%v, hint %q", err, host.HintOf(err))
+	}
+	if got := must[host.Pointer](t)(c.Head(ctx, strikes)); got != one {
+		t.Errorf("head %+v", got)
+	}
+	c.kv = crowded{kv, true}
+	again := must[host.Ownership](t)(c.Claim(ctx, strikes))
+	c.kv = kv
+	if err := c.Commit(ctx, again, one, pointer(2, again, "r2")); err != nil {
+		t.Errorf("in the epoch of a claim that crossed the quota: %v", err)
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster/clustertest"
@@ -18,18 +20,18 @@ import (
 // work is two nodes that want to run one product while something is wrong, and a third that reads its heads. Whoever owns
 // the product commits as fast as it can; who has lost it claims it again.
 type work struct {
-	id       host.ProductID
-	end      context.CancelFunc
-	all      sync.WaitGroup
-	acked    atomic.Int64 // greatest seq that somebody was told is committed
-	commits  atomic.Int64
-	refused  atomic.Int64
-	unknown  atomic.Int64
-	claims   atomic.Int64
-	reads    atomic.Int64
-	stale    atomic.Int64
-	longest  atomic.Int64 // commit, in ns
-	violated atomic.Pointer[string]
+	id      host.ProductID
+	end     context.CancelFunc
+	all     sync.WaitGroup
+	acked   atomic.Int64 // greatest seq that somebody was told is committed
+	commits atomic.Int64
+	refused atomic.Int64
+	unknown atomic.Int64
+	full    atomic.Int64
+	claims  atomic.Int64
+	reads   atomic.Int64
+	stale   atomic.Int64
+	longest atomic.Int64 // commit, in ns
 }
 
 func startWork(t *testing.T, name string, reader *Cluster, nodes ...*Cluster) *work {
@@ -77,6 +79,9 @@ func (w *work) run(ctx context.Context, c *Cluster) {
 				raise(&w.longest, int64(time.Since(began)))
 			case errors.Is(err, ErrUnknown):
 				w.unknown.Add(1)
+			case host.CodeOf(err) == host.CodeNodeFull && host.HintOf(err) != "":
+				w.full.Add(1)
+				pause(ctx, 10*time.Millisecond)
 			}
 		}
 	}
@@ -132,7 +137,7 @@ func (w *work) told(t *testing.T, kv clientv3.KV) {
 // TestFaults: what can go wrong between nodes and an etcd of three members, one after the other, while a product is run
 // and read.
 func TestFaults(t *testing.T) {
-	r := newTrio(t, nil)
+	r := newTrio(t, func(c *embed.Config) { c.QuotaBackendBytes = 24 << 20 })
 	const ttl = 3 * time.Second
 	n1, n2, reader := r.open(t, "n1", ttl), r.open(t, "n2", ttl), r.open(t, "reader", ttl)
 	lease := n1.lease.current()
@@ -222,6 +227,27 @@ func TestFaults(t *testing.T) {
 			w.told(t, r.truth())
 		})
 	}
+	t.Run("etcd is full", func(t *testing.T) {
+		w := startWork(t, "full", reader, n1)
+		w.goesOn(t, "with room", 20)
+		filler, written := make([]byte, 1<<20), 0
+		for {
+			_, err := r.truth().Put(t.Context(), root+"filler", string(filler)) // one key, again and again
+			if errors.Is(err, rpctypes.ErrNoSpace) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			written++
+		}
+		eventually(t, "a commit is refused, with a word of what to do", func() bool { return w.full.Load() > 0 })
+		reads := w.reads.Load()
+		eventually(t, "reads go on", func() bool { return w.reads.Load() > reads+20 })
+		w.goesOn(t, "space was made", 20)
+		w.told(t, r.truth())
+		t.Logf("full after %d MiB; %d commits refused for want of space", written, w.full.Load())
+	})
 	t.Run("members do not hear each other one way", func(t *testing.T) {
 		lease = n1.lease.current()
 		w := startWork(t, "one way", reader, n1)

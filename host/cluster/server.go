@@ -23,6 +23,7 @@ type server struct {
 	lock   *fileutil.LockedFile
 	etcd   *embed.Etcd
 	client *clientv3.Client
+	space  *space // nil until etcd is ready
 }
 
 // Sizes of etcd that suit a node better than those of a dedicated machine.
@@ -63,6 +64,7 @@ func startServer(ctx context.Context, cfg Config) (*server, error) {
 		if err := reserve(filepath.Join(cfg.Dir, "member", "snap", "db"), dbReserve); err != nil {
 			cfg.Log.Warn("etcd has no room in reserve", "error", err)
 		}
+		s.space = keepSpace(s.client, e.Server, cfg)
 		return s, nil
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -113,6 +115,9 @@ func embedConfig(cfg Config) *embed.Config {
 }
 
 func (s *server) close() error {
+	if s.space != nil {
+		s.space.end()
+	}
 	err := s.client.Close()
 	if errors.Is(err, context.Canceled) { // how the in-process client says that it has closed
 		err = nil

@@ -58,7 +58,12 @@ func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, erro
 		if err == nil {
 			return outcome{ok: res.Succeeded, resent: resent, revision: res.Header.Revision, response: res}, nil
 		}
-		if refused(err) && !resent {
+		switch {
+		case errors.Is(err, rpctypes.ErrNoSpace):
+			if o, known, err := c.afterNoSpace(ctx, patience, what, t, resent, err); known {
+				return o, err
+			}
+		case refused(err) && !resent:
 			return outcome{}, failure(what, err)
 		}
 		select {
@@ -70,6 +75,19 @@ func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, erro
 		}
 		wait, patience = min(2*wait, resendLast), min(2*patience, tryLast)
 	}
+}
+
+// afterNoSpace tells what became of a transaction that etcd had no space for: it applies the one that crosses the quota, and
+// says no to that, too. Reading still works, and the transaction's own comparisons tell, since they fail once it was applied.
+func (c *Cluster) afterNoSpace(ctx context.Context, patience time.Duration, what string, t txn, resent bool, noSpace error) (o outcome, known bool, err error) {
+	res, err := c.send(ctx, patience, txn{If: t.If, Else: t.Else})
+	switch {
+	case err != nil:
+		return o, false, nil
+	case !res.Succeeded:
+		return outcome{resent: true, revision: res.Header.Revision, response: res}, true, nil
+	}
+	return o, !resent, failure(what, noSpace) // what was sent before may still be on its way
 }
 
 // A member that hangs, or that is cut off without a word, takes requests and never answers, and gRPC notices after 12 s
@@ -130,6 +148,9 @@ func refused(err error) bool {
 func failure(what string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, rpctypes.ErrNoSpace) {
+		return full(what, err)
 	}
 	return host.Errorf(host.CodeNodeEtcd, "%s: %w", what, err)
 }

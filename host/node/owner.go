@@ -346,7 +346,7 @@ func (o *owner) do(ctx context.Context, verb string, apply func(ctx context.Cont
 // transient reports whether an attempt failed for a reason that may pass without anybody changing the product.
 func transient(err error) bool {
 	switch host.CodeOf(err) {
-	case host.CodeRunStore, host.CodeDriverOpen, host.CodeRunInput, host.CodeNodeEtcd, host.CodeRunLostOwner, host.CodeAccessUnknown:
+	case host.CodeRunStore, host.CodeDriverOpen, host.CodeRunInput, host.CodeNodeEtcd, host.CodeNodeFull, host.CodeRunLostOwner, host.CodeAccessUnknown:
 		return true
 	}
 	return false

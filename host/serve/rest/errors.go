@@ -62,6 +62,7 @@ var statuses = map[host.ErrorCode]int{
 	host.CodeNodeUnreachable: http.StatusServiceUnavailable,
 	host.CodeNodeInUse:       http.StatusServiceUnavailable,
 	host.CodeNodeEtcd:        http.StatusServiceUnavailable,
+	host.CodeNodeFull:        http.StatusServiceUnavailable,
 	host.CodeNodeSetup:       http.StatusServiceUnavailable,
 	host.CodeNodeUnknown:     http.StatusNotFound,
 	host.CodeNodeVersion:     http.StatusConflict,
