@@ -7,11 +7,16 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"testing"
 )
 
+// Builder is a test that builds guests: a *testing.T or *testing.B.
+type Builder interface {
+	T
+	TempDir() string
+}
+
 // Root is the project's root folder.
-func Root(t testing.TB) string {
+func Root(t T) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
@@ -27,7 +32,7 @@ var built struct {
 
 // BuildGo is the module of a Go guest, built once in this process: a folder of guest-sdk/go (conform, example, kernel) or an
 // absolute folder of a product's main package.
-func BuildGo(t testing.TB, folder string) []byte {
+func BuildGo(t Builder, folder string) []byte {
 	t.Helper()
 	if !filepath.IsAbs(folder) {
 		folder = filepath.Join(Root(t), "guest-sdk", "go", folder)
@@ -57,7 +62,7 @@ func BuildGo(t testing.TB, folder string) []byte {
 
 // PrebuiltRust is the committed module of a Rust guest: conform, example or kernel. guest-sdk/rust/README.md says how it was
 // built; TestRustPrebuilt rebuilds it where a toolchain is at hand.
-func PrebuiltRust(t testing.TB, name string) []byte {
+func PrebuiltRust(t T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(Root(t), "guest-sdk", "rust", "prebuilt", name+".wasm"))
 	if err != nil {

@@ -1,13 +1,26 @@
 package abitest
 
-import (
-	"testing"
-	"time"
-)
+import "time"
+
+// T is what the suite asks of a test. *testing.T has it, and so can a program that checks guests outside of go test.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any) // does not return
+	Error(args ...any)
+	Fatal(args ...any) // does not return
+	Cleanup(f func())  // at the end of the part that calls it
+}
+
+// Runner is a T that has parts of its own, as *testing.T is a Runner[*testing.T].
+type Runner[S any] interface {
+	T
+	Run(name string, part func(S)) bool
+}
 
 // Harness starts instances of one guest module in a host.
 type Harness interface {
-	Start(t testing.TB, s Spec) Instance
+	Start(t T, s Spec) Instance
 }
 
 // Spec is what surrounds one run.

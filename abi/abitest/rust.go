@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing"
 )
 
 // rustTarget needs no WASI and no C library: a Rust guest imports nothing but adp_v1.
@@ -70,7 +69,7 @@ strip = true
 `
 
 // Build compiles the SDK's own guests and returns their modules by name. Nothing of this machine's folders gets into them.
-func (tc RustToolchain) Build(t testing.TB) map[string][]byte {
+func (tc RustToolchain) Build(t T) map[string][]byte {
 	t.Helper()
 	sdk := filepath.Join(Root(t), "guest-sdk", "rust")
 	// Both stay where they are: other flags, or another target, would compile the standard library again, which takes a minute.
@@ -111,7 +110,7 @@ func (tc RustToolchain) Build(t testing.TB) map[string][]byte {
 	return out
 }
 
-func mkdir(t testing.TB, path string) string {
+func mkdir(t T, path string) string {
 	t.Helper()
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/adp-host/adp/abi"
@@ -12,18 +11,21 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// parts are what the suite consists of.
+var parts = []struct {
+	name string
+	test func(T, Harness)
+}{
+	{"Types", testTypes}, {"Batches", testBatches}, {"Empty", testEmpty}, {"Facts", testFacts}, {"State", testState},
+	{"Scan", testScan}, {"Buffers", testBuffers}, {"Order", testOrder}, {"Kept", testKept}, {"Arena", testArena}, {"Changes", testChanges},
+	{"Logs", testLogs}, {"Metrics", testMetrics}, {"Clock", testClock}, {"Random", testRandom}, {"Policy", testPolicy},
+	{"Drivers", testDrivers}, {"Rebuild", testRebuild}, {"Failures", testFailures},
+}
+
 // Run checks that the guest behind the harness is the reference product and that the host behind it keeps the ABI.
-func Run(t *testing.T, h Harness) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, Harness)
-	}{
-		{"Types", testTypes}, {"Batches", testBatches}, {"Empty", testEmpty}, {"Facts", testFacts}, {"State", testState},
-		{"Scan", testScan}, {"Buffers", testBuffers}, {"Order", testOrder}, {"Kept", testKept}, {"Arena", testArena}, {"Changes", testChanges},
-		{"Logs", testLogs}, {"Metrics", testMetrics}, {"Clock", testClock}, {"Random", testRandom}, {"Policy", testPolicy},
-		{"Drivers", testDrivers}, {"Rebuild", testRebuild}, {"Failures", testFailures},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, h) })
+func Run[S Runner[S]](t S, h Harness) {
+	for _, p := range parts {
+		t.Run(p.name, func(t S) { p.test(t, h) })
 	}
 }
 
@@ -36,7 +38,7 @@ func command(name string, arg ...string) Row {
 }
 
 // begin opens a run and closes it with the test.
-func begin(t *testing.T, h Harness, s Spec) Instance {
+func begin(t T, h Harness, s Spec) Instance {
 	t.Helper()
 	in := h.Start(t, s)
 	t.Cleanup(in.Close)
@@ -46,14 +48,14 @@ func begin(t *testing.T, h Harness, s Spec) Instance {
 	return in
 }
 
-func process(t *testing.T, in Instance, input int, rows ...Row) {
+func process(t T, in Instance, input int, rows ...Row) {
 	t.Helper()
 	if err := in.Process(input, rows); err != nil {
 		t.Fatalf("process: %v", err)
 	}
 }
 
-func flush(t *testing.T, in Instance) Result {
+func flush(t T, in Instance) Result {
 	t.Helper()
 	if err := in.Flush(); err != nil {
 		t.Fatalf("flush: %v", err)
@@ -62,7 +64,7 @@ func flush(t *testing.T, in Instance) Result {
 }
 
 // do runs commands as one batch and gives back the answers, without that of flush.
-func do(t *testing.T, h Harness, s Spec, commands ...Row) ([]string, Result) {
+func do(t T, h Harness, s Spec, commands ...Row) ([]string, Result) {
 	t.Helper()
 	in := begin(t, h, s)
 	process(t, in, InputCommands, commands...)
@@ -84,7 +86,7 @@ func facts(r Result) []string {
 	return out
 }
 
-func equal(t *testing.T, got, want []string) {
+func equal(t T, got, want []string) {
 	t.Helper()
 	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
 		t.Errorf("got:\n%s\nwant:\n%s", clip(g), clip(w))
@@ -98,7 +100,7 @@ func clip(s string) string {
 	return s
 }
 
-func sameRows(t *testing.T, what string, got, want []Row) {
+func sameRows(t T, what string, got, want []Row) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%s: %d rows, want %d", what, len(got), len(want))
@@ -112,7 +114,7 @@ func sameRows(t *testing.T, what string, got, want []Row) {
 }
 
 // testTypes: every type, with nulls at every place, comes back equal by both ways. Sizes lie around the bytes of bitmaps.
-func testTypes(t *testing.T, h Harness) {
+func testTypes(t T, h Harness) {
 	for _, n := range []int{1, 2, 7, 8, 9, 63, 64, 65, 300, 5000} {
 		for _, density := range []float64{0, 0.3, 1} {
 			rows := RandomRows(AllFields(), n, density, uint64(n))
@@ -128,7 +130,7 @@ func testTypes(t *testing.T, h Harness) {
 }
 
 // testBatches: many batches of different size use the same arena.
-func testBatches(t *testing.T, h Harness) {
+func testBatches(t T, h Harness) {
 	in := begin(t, h, ProductSpec())
 	var all []Row
 	for i, n := range []int{3, 1000, 0, 17, 4096, 1, 2500} {
@@ -143,7 +145,7 @@ func testBatches(t *testing.T, h Harness) {
 }
 
 // testEmpty: a run without input emits nothing and is flushed all the same.
-func testEmpty(t *testing.T, h Harness) {
+func testEmpty(t T, h Harness) {
 	r := flush(t, begin(t, h, ProductSpec()))
 	for port, rows := range r.Emitted {
 		if len(rows) > 0 {
@@ -152,7 +154,7 @@ func testEmpty(t *testing.T, h Harness) {
 	}
 }
 
-func testFacts(t *testing.T, h Harness) {
+func testFacts(t T, h Harness) {
 	s := ProductSpec()
 	s.Config = map[string]string{"greeting": "grüß dich", "empty": ""}
 	got, r := do(t, h, s, command("ports"), command("rebuild"), command("config", "greeting"), command("config", "empty"), command("config", "missing"))
@@ -166,7 +168,7 @@ func testFacts(t *testing.T, h Harness) {
 	}
 }
 
-func testState(t *testing.T, h Harness) {
+func testState(t T, h Harness) {
 	s := ProductSpec()
 	s.State = map[string][]byte{"old": []byte("before"), "gone": []byte("x")}
 	got, r := do(t, h, s,
@@ -186,7 +188,7 @@ func testState(t *testing.T, h Harness) {
 }
 
 // testScan: pages, order of bytes, the prefix itself, changes made before.
-func testScan(t *testing.T, h Harness) {
+func testScan(t T, h Harness) {
 	s := ProductSpec()
 	s.State = map[string][]byte{"a": []byte("0"), "p": []byte("prefix"), "p\xff": []byte("last"), "q": []byte("1")}
 	want := []string{"p=prefix"}
@@ -203,7 +205,7 @@ func testScan(t *testing.T, h Harness) {
 }
 
 // testBuffers: values around and far beyond the buffers that guests begin with.
-func testBuffers(t *testing.T, h Harness) {
+func testBuffers(t T, h Harness) {
 	s := ProductSpec()
 	s.Config = map[string]string{}
 	var commands []Row
@@ -227,7 +229,7 @@ func testBuffers(t *testing.T, h Harness) {
 }
 
 // testOrder: the snapshot is there when the first command comes.
-func testOrder(t *testing.T, h Harness) {
+func testOrder(t T, h Harness) {
 	in := begin(t, h, ProductSpec())
 	process(t, in, InputLookup, Row{"a", int64(1)}, Row{"b", nil})
 	process(t, in, InputLookup, Row{"c", int64(3)})
@@ -236,7 +238,7 @@ func testOrder(t *testing.T, h Harness) {
 }
 
 // testKept: what a guest keeps of a row survives the reuse of the arena.
-func testKept(t *testing.T, h Harness) {
+func testKept(t T, h Harness) {
 	in := begin(t, h, ProductSpec())
 	var want []string
 	for i := range 20 {
@@ -252,7 +254,7 @@ func testKept(t *testing.T, h Harness) {
 }
 
 // testArena: the arena is the host's for the whole run, however much the guest allocates and frees meanwhile.
-func testArena(t *testing.T, h Harness) {
+func testArena(t T, h Harness) {
 	in := begin(t, h, ProductSpec())
 	var want []string
 	for i := range 24 {
@@ -268,7 +270,7 @@ func testArena(t *testing.T, h Harness) {
 	equal(t, got[24:], want)
 }
 
-func testChanges(t *testing.T, h Harness) {
+func testChanges(t T, h Harness) {
 	in := begin(t, h, ProductSpec())
 	process(t, in, InputChanges,
 		Row{"a", int64(1), abi.OpInsert, int64(7)}, Row{"b", nil, abi.OpInsert, int64(7)},
@@ -289,7 +291,7 @@ func testChanges(t *testing.T, h Harness) {
 	equal(t, got, []string{"a 1 upsert", "b <nil> upsert", "a 2 upsert", "b any delete", "c 5 upsert", "d <nil> upsert", "a any delete"})
 }
 
-func testRebuild(t *testing.T, h Harness) {
+func testRebuild(t T, h Harness) {
 	s := ProductSpec()
 	s.Rebuild = true
 	got, _ := do(t, h, s, command("rebuild"))

@@ -6,14 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"unicode/utf8"
 
 	"github.com/adp-host/adp/abi"
 )
 
 // testLogs: levels, long messages cut to what the log takes.
-func testLogs(t *testing.T, h Harness) {
+func testLogs(t T, h Harness) {
 	long := strings.Repeat("é", abi.MaxLogMessage)
 	_, r := do(t, h, ProductSpec(), command("log", "debug", "one"), command("log", "info", "two three"), command("log", "warn", "ü"),
 		command("log", "error", "five"), command("log", "info", long))
@@ -33,7 +32,7 @@ func testLogs(t *testing.T, h Harness) {
 	}
 }
 
-func testMetrics(t *testing.T, h Harness) {
+func testMetrics(t T, h Harness) {
 	_, r := do(t, h, ProductSpec(), command("counter", "rows", "1"), command("counter", "rows", "2.5"), command("gauge", "depth", "7"), command("gauge", "depth", "-3"))
 	if r.Metrics["rows"] != 3.5 || r.Metrics["depth"] != -3 || len(r.Metrics) != 2 {
 		t.Errorf("metrics %v, want rows 3.5, depth -3", r.Metrics)
@@ -41,7 +40,7 @@ func testMetrics(t *testing.T, h Harness) {
 }
 
 // testClock: it starts where the run does and never goes back.
-func testClock(t *testing.T, h Harness) {
+func testClock(t T, h Harness) {
 	got, _ := do(t, h, ProductSpec(), command("clock"), command("clock"), command("clock"))
 	last := start.UnixNano()
 	for _, f := range got {
@@ -57,7 +56,7 @@ func testClock(t *testing.T, h Harness) {
 }
 
 // testRandom: the same for the same run, another for another, and one stream whatever the sizes.
-func testRandom(t *testing.T, h Harness) {
+func testRandom(t T, h Harness) {
 	ask := func(run string, sizes ...string) string {
 		s := ProductSpec()
 		s.RunID = run
@@ -89,7 +88,7 @@ func testRandom(t *testing.T, h Harness) {
 	}
 }
 
-func testPolicy(t *testing.T, h Harness) {
+func testPolicy(t T, h Harness) {
 	s := ProductSpec()
 	var asked []string
 	s.Decide = func(request []byte) []byte {
@@ -105,7 +104,7 @@ func testPolicy(t *testing.T, h Harness) {
 	equal(t, asked, []string{`{"action":"read","resource":"adp://./a/b/c","purpose":"billing"}`, `{"action":"write","resource":"adp://./x/\"y\""}`})
 }
 
-func testDrivers(t *testing.T, h Harness) {
+func testDrivers(t T, h Harness) {
 	s := ProductSpec()
 	s.Read = func(binding string, request []byte) ([][]Row, error) {
 		switch string(request) {
@@ -134,7 +133,7 @@ func testDrivers(t *testing.T, h Harness) {
 }
 
 // testFailures: what fails a run, and that the reason is logged at level error.
-func testFailures(t *testing.T, h Harness) {
+func testFailures(t T, h Harness) {
 	s := ProductSpec()
 	fails(t, h, s, "no luck today", command("fail", "no luck today"))
 	fails(t, h, s, "out of order", command("panic", "out of order"))
@@ -152,7 +151,7 @@ func testFailures(t *testing.T, h Harness) {
 }
 
 // fails runs one command and expects the run to fail, with words in a message at level error.
-func fails(t *testing.T, h Harness, s Spec, words string, c Row) {
+func fails(t T, h Harness, s Spec, words string, c Row) {
 	t.Helper()
 	in := begin(t, h, s)
 	defer in.Close()

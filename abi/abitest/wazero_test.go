@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
 
@@ -21,6 +22,7 @@ import (
 type plain struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
+	stderr  io.Writer
 	skip    int // lays batches down with an offset
 }
 
@@ -48,14 +50,14 @@ func newPlain(t testing.TB, module []byte) *plain {
 	if _, err := b.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return &plain{runtime: r, module: m}
+	return &plain{runtime: r, module: m, stderr: t.Output()}
 }
 
 type instanceKey struct{}
 
 // instance is one run.
 type instance struct {
-	t       testing.TB
+	t       abitest.T
 	h       *plain
 	spec    abitest.Spec
 	ctx     context.Context
@@ -69,7 +71,7 @@ type instance struct {
 	result  abitest.Result
 }
 
-func (h *plain) Start(t testing.TB, s abitest.Spec) abitest.Instance {
+func (h *plain) Start(t abitest.T, s abitest.Spec) abitest.Instance {
 	t.Helper()
 	in := &instance{t: t, h: h, spec: s, clock: s.Start.UnixNano()}
 	in.result = abitest.Result{Emitted: map[string][]abitest.Row{}, Written: map[string][]abitest.Row{}, Metrics: map[string]float64{}, State: map[string][]byte{}}
@@ -81,7 +83,7 @@ func (h *plain) Start(t testing.TB, s abitest.Spec) abitest.Instance {
 	in.random = rand.NewChaCha8(seed)
 	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
 	var err error
-	in.module, err = h.runtime.InstantiateModule(in.ctx, h.module, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithStderr(t.Output()))
+	in.module, err = h.runtime.InstantiateModule(in.ctx, h.module, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithStderr(h.stderr))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func link(ctx context.Context, rt wazero.Runtime) error {
 		b := rt.NewHostModuleBuilder(m.name)
 		for _, f := range m.funcs {
 			t := wasm.MustFuncType(f.signature)
-			b.NewFunctionBuilder().WithGoFunction(enter(f.call, m.cost), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
+			b.NewFunctionBuilder().WithGoFunction(enter(m.name, f, len(t.Results) > 0, m.cost), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
 			return err
@@ -69,14 +69,35 @@ func link(ctx context.Context, rt wazero.Runtime) error {
 }
 
 // enter finds the instance that calls and takes the price of the call.
-func enter(call func(*Instance, []uint64), cost int64) api.GoFunc {
+func enter(module string, f hostFunc, answers bool, cost int64) api.GoFunc {
 	return func(ctx context.Context, stack []uint64) {
 		i := ctx.(*guestContext).instance
-		if cost > 0 {
-			i.meter.charge(cost)
+		if cost == 0 {
+			f.call(i, stack)
+			return
 		}
-		call(i, stack)
+		i.meter.charge(cost)
+		if w, ok := i.calls.(Watcher); ok {
+			i.watched(w, module, f, answers, stack)
+			return
+		}
+		f.call(i, stack)
 	}
+}
+
+// watched is a call that somebody looks at, and may answer in the function's place.
+func (i *Instance) watched(w Watcher, module string, f hostFunc, answers bool, stack []uint64) {
+	params := len(wasm.MustFuncType(f.signature).Params)
+	result, instead := w.Calling(module, f.name, stack[:params:params])
+	if !instead {
+		f.call(i, stack)
+		if answers {
+			result = stack[0]
+		}
+	} else if answers {
+		stack[0] = result
+	}
+	w.Called(module, f.name, result)
 }
 
 // valueTypes are the same bytes in both packages: those of the binary format.

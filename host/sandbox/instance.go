@@ -177,9 +177,14 @@ func (i *Instance) Open(ctx context.Context) error {
 		return err
 	}
 	block.write(i.mem.bytes(), at.ptr)
+	i.begin()
+	return i.run(ctx, i.funcs.open, uint64(at.ptr), uint64(at.size))
+}
+
+// begin makes the clock and the streams of randomness those of the run.
+func (i *Instance) begin() {
 	i.seed(i.spec.RunID)
 	i.meter.setClock(i.spec.Start)
-	return i.run(ctx, i.funcs.open, uint64(at.ptr), uint64(at.size))
 }
 
 // Process hands over one batch of Product.Inputs[input]. rec stays the caller's.

@@ -1,4 +1,4 @@
-package sandbox
+package clause_test
 
 import (
 	"slices"
@@ -6,6 +6,8 @@ import (
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host/sandbox"
+	"github.com/adp-host/adp/host/sandbox/clause"
 )
 
 // exampleSpec is a run of the SDKs' example product: what bird strikes cost each airport.
@@ -37,15 +39,15 @@ func TestExamples(t *testing.T) {
 	dir := t.TempDir()
 	for n, c := range []struct {
 		name   string
-		cfg    Config
+		cfg    sandbox.Config
 		module []byte
 	}{
-		{"Go", Config{}, golang}, {"Rust", Config{}, rust},
-		{"Go, interpreter", Config{Interpreter: true}, golang}, {"Rust, interpreter", Config{Interpreter: true}, rust},
-		{"Go, short quanta", Config{Quantum: 1000}, golang}, {"Rust, long quanta", Config{Quantum: 1 << 40}, rust},
+		{"Go", sandbox.Config{}, golang}, {"Rust", sandbox.Config{}, rust},
+		{"Go, interpreter", sandbox.Config{Interpreter: true}, golang}, {"Rust, interpreter", sandbox.Config{Interpreter: true}, rust},
+		{"Go, short quanta", sandbox.Config{Quantum: 1000}, golang}, {"Rust, long quanta", sandbox.Config{Quantum: 1 << 40}, rust},
 	} {
 		c.cfg.CacheDir = dir
-		in := harness{newEngine(t, c.cfg), c.module}.Start(t, exampleSpec())
+		in := clause.Harness{Engine: newEngine(t, c.cfg), Module: c.module}.Start(t, exampleSpec())
 		for _, err := range []error{
 			in.Open(),
 			in.Process(0, []abitest.Row{{"SEA", "Seattle-Tacoma", "Seattle"}, {"XYZ", "Nowhere", nil}}),
