@@ -92,7 +92,7 @@ func rustType(c *types.Const) string {
 		return "&str"
 	case strings.HasPrefix(name, "Mode") || name == "OpenRebuild":
 		return "u32"
-	case name == "FlagNullable":
+	case strings.HasPrefix(name, "Flag"):
 		return "i64"
 	case c.Type().String() == "abi.Status", c.Type().String() == "int32", name == "Version", strings.HasPrefix(name, "Log"):
 		return "i32"

@@ -43,8 +43,8 @@ func TestSpec(t *testing.T) {
 	}
 	for field, at := range map[string]int{"i64 | length": abi.ArrayLength, "i64 | null_count": abi.ArrayNullCount, "i64 | offset": abi.ArrayOffset,
 		"i64 | n_buffers": abi.ArrayNBuffers, "u32 | buffers →": abi.ArrayBuffers, "u32 | children → u32[n_children] → `ArrowArray`": abi.ArrayChildren,
-		"u32 | dictionary: 0 in ABI 1 |\n| 52": abi.ArrayDictionary, "u32 | release: ignored": abi.ArrayRelease,
-		"u32 | format →": abi.SchemaFormat, "u32 | name →": abi.SchemaName, "u32 | metadata": abi.SchemaMetadata, "i64 | flags: 2 nullable": abi.SchemaFlags,
+		"u32 | dictionary → `ArrowArray` of the values": abi.ArrayDictionary, "u32 | dictionary → `ArrowSchema` of the values": abi.SchemaDictionary, "u32 | release: ignored": abi.ArrayRelease,
+		"u32 | format →": abi.SchemaFormat, "u32 | name →": abi.SchemaName, "u32 | metadata": abi.SchemaMetadata, "i64 | flags: 2 nullable; 1 a dictionary": abi.SchemaFlags,
 		"u32 | children → u32[n_children] → `ArrowSchema`": abi.SchemaChildren, "u32 | private_data: 0": abi.SchemaPrivate,
 		"u32 | `OpenVersion`": abi.OpenVersion, "u32 | `OpenNInputs`": abi.OpenNInputs, "u32 | `OpenInputs`": abi.OpenInputs,
 		"u32 | `OpenNOutputs`": abi.OpenNOutputs, "u32 | `OpenOutputs`": abi.OpenOutputs, "u32 | `OpenNBindings`": abi.OpenNBindings,

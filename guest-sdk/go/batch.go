@@ -98,7 +98,7 @@ func readPorts(m memory, what string, n, table uint32) []*port {
 	return out
 }
 
-// readField reads an ArrowSchema. The host writes only what the type table knows; another format gives Kind 0, which
+// readField reads an ArrowSchema. A form outside the type table gives Kind 0, which
 // nothing accepts.
 func readField(m memory, addr uint32) Field {
 	b := m.view(addr, schemaSize)
@@ -108,6 +108,9 @@ func readField(m memory, addr uint32) Field {
 	if rest, ok := cut(format, "d:"); ok {
 		f.Kind = KindDecimal
 		f.Precision, f.Scale = twoNumbers(rest)
+	}
+	if u32(b, schemaDictionary) != 0 { // the format is that of the indices then
+		f.Kind = 0
 	}
 	n := uint32(i64(b, schemaNChildren))
 	children := m.view(u32(b, schemaChildren), n*4)

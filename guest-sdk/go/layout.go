@@ -11,7 +11,7 @@ const (
 	abiVersion = abi.Version
 
 	portSize, portName, portNameLen, portMode, portSchema         = abi.PortSize, abi.PortName, abi.PortNameLen, abi.PortMode, abi.PortSchema
-	schemaSize, schemaFormat, schemaName                          = abi.SchemaSize, abi.SchemaFormat, abi.SchemaName
+	schemaSize, schemaFormat, schemaName, schemaDictionary        = abi.SchemaSize, abi.SchemaFormat, abi.SchemaName, abi.SchemaDictionary
 	schemaFlags, schemaNChildren, schemaChildren, flagNullable    = abi.SchemaFlags, abi.SchemaNChildren, abi.SchemaChildren, abi.FlagNullable
 	statusFailed, statusNotFound, statusNotNow, statusBadArgument = Status(abi.Failed), Status(abi.NotFound), Status(abi.NotNow), Status(abi.BadArgument)
 

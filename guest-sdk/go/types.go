@@ -27,7 +27,7 @@ const (
 	KindStruct                      // struct
 )
 
-var kindNames = [...]string{"", "bool", "int32", "int64", "float32", "float64", "decimal", "date", "time", "timestamp",
+var kindNames = [...]string{"of a form that this kit does not know", "bool", "int32", "int64", "float32", "float64", "decimal", "date", "time", "timestamp",
 	"timestamptz", "string", "binary", "list", "struct"}
 
 func (k Kind) String() string {

@@ -22,14 +22,17 @@ pub unsafe fn read_ports(what: &'static str, n: u32, table: u32) -> Vec<&'static
         .collect()
 }
 
-/// Reads an ArrowSchema. The host writes only what the type table knows.
+/// Reads an ArrowSchema. What is outside the type table is unknown.
 unsafe fn read_field(addr: u32) -> Field {
     let b = view(addr, abi::SCHEMA_SIZE);
     let n = i64_at(b, abi::SCHEMA_N_CHILDREN) as usize;
     let children = view(u32_at(b, abi::SCHEMA_CHILDREN), n * 4);
     Field {
         name: c_string(u32_at(b, abi::SCHEMA_NAME)),
-        kind: kind(&c_string(u32_at(b, abi::SCHEMA_FORMAT))),
+        kind: match u32_at(b, abi::SCHEMA_DICTIONARY) {
+            0 => kind(&c_string(u32_at(b, abi::SCHEMA_FORMAT))),
+            _ => Kind::Unknown, // the format is that of the indices
+        },
         nullable: i64_at(b, abi::SCHEMA_FLAGS) & abi::FLAG_NULLABLE != 0,
         fields: (0..n).map(|i| read_field(u32_at(children, i * 4))).collect(),
     }

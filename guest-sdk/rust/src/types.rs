@@ -75,7 +75,7 @@ impl fmt::Display for Field {
             Kind::Timestamp => f.write_str("timestamp"),
             Kind::String => f.write_str("string"),
             Kind::Binary => f.write_str("binary"),
-            Kind::Unknown => f.write_str("unknown"),
+            Kind::Unknown => f.write_str("of a form that this kit does not know"),
         }
     }
 }

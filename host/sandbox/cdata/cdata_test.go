@@ -307,14 +307,23 @@ func TestRequiredUnderNull(t *testing.T) {
 }
 
 func TestTypesOutsideTheTable(t *testing.T) {
-	for _, typ := range []arrow.DataType{arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Int8, arrow.BinaryTypes.LargeString,
-		&arrow.TimestampType{Unit: arrow.Nanosecond}, &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "Europe/Rome"},
-		arrow.FixedWidthTypes.Time32s, arrow.Null, &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String},
-		arrow.ListOf(arrow.PrimitiveTypes.Uint8)} {
+	for _, typ := range []arrow.DataType{arrow.Null, &arrow.Decimal256Type{Precision: 50}, &arrow.Decimal128Type{Precision: 39}, &arrow.Decimal128Type{Precision: 9, Scale: -1},
+		arrow.FixedWidthTypes.Duration_us, arrow.FixedWidthTypes.MonthInterval, arrow.BinaryTypes.StringView, arrow.ListViewOf(arrow.PrimitiveTypes.Int32),
+		arrow.RunEndEncodedOf(arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int32), arrow.SparseUnionOf(nil, nil),
+		&arrow.FixedSizeBinaryType{}, &arrow.FixedSizeBinaryType{ByteWidth: 1 << 20}, arrow.FixedSizeListOf(1<<20, arrow.PrimitiveTypes.Int8),
+		&arrow.Time32Type{Unit: arrow.Nanosecond}, &arrow.Time64Type{Unit: arrow.Second},
+		&arrow.TimestampType{Unit: arrow.Second, TimeZone: "a\x00b"},
+		dictionaryOf(arrow.BinaryTypes.String, arrow.BinaryTypes.String), dictionaryOf(arrow.PrimitiveTypes.Int32, arrow.ListOf(arrow.PrimitiveTypes.Int32)),
+		dictionaryOf(arrow.PrimitiveTypes.Int32, dictionaryOf(arrow.PrimitiveTypes.Int32, arrow.BinaryTypes.String)),
+		arrow.ListOf(arrow.Null)} {
 		if _, err := NewLayout(arrow.NewSchema([]arrow.Field{{Name: "c", Type: typ}}, nil)); err == nil {
 			t.Errorf("%s has a layout", typ)
 		}
 	}
+}
+
+func dictionaryOf(index, value arrow.DataType) arrow.DataType {
+	return &arrow.DictionaryType{IndexType: index, ValueType: value}
 }
 
 // The scans agree with their definitions at every length and position.
@@ -326,20 +335,29 @@ func TestScans(t *testing.T) {
 			if ascii(b) {
 				t.Fatalf("ascii missed byte %d of %d", hit, n)
 			}
-			o := make([]byte, 4*n)
-			for i := range n {
-				set32(o, 4*i, int64(i+1))
-			}
-			if !ascending(o) {
-				t.Fatalf("%d offsets do not ascend", n)
-			}
-			set32(o, 4*hit, int64(hit-1))
-			if ascending(o) && hit > 0 {
-				t.Fatalf("ascending missed a step down at %d of %d", hit, n)
-			}
-			set32(o, 4*hit, math.MinInt32)
-			if ascending(o) {
-				t.Fatalf("ascending missed a negative at %d of %d", hit, n)
+			for _, width := range []int{4, 8} {
+				o := make([]byte, width*n)
+				put := func(i, v int) {
+					if width == 4 {
+						set32(o, 4*i, int64(v))
+					} else {
+						set64(o, 8*i, int64(v))
+					}
+				}
+				for i := range n {
+					put(i, i+1)
+				}
+				if !ascending(o, width) {
+					t.Fatalf("%d offsets of %d bytes do not ascend", n, width)
+				}
+				put(hit, hit-1)
+				if ascending(o, width) && hit > 0 {
+					t.Fatalf("ascending missed a step down at %d of %d", hit, n)
+				}
+				put(hit, math.MinInt32)
+				if ascending(o, width) {
+					t.Fatalf("ascending missed a negative at %d of %d", hit, n)
+				}
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package cdata
 import (
 	"encoding/binary"
 	"fmt"
-	"sort"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -76,32 +75,58 @@ func (r *Reader) copyValidity(block []byte, i int) error {
 // checkRequired looks for a null that no null above it excuses.
 func (r *Reader) checkRequired(block []byte, i int) error {
 	s := &r.slots[i]
-	if i == 0 {
+	switch {
+	case i == 0:
 		return s.n.bad("%d rows of the batch itself are null", s.nulls)
+	case s.n.whole:
+		return s.n.bad("%d are null, even where nothing refers to them none may be", s.nulls)
 	}
+	live := r.alive(block, i)
 	for row := range s.length {
-		if s.isNull(block, row) && !r.underNull(block, i, row) {
+		if s.isNull(block, row) && isSet(live, row) {
 			return s.n.bad("row %d is null, the port requires a value", row)
 		}
 	}
 	return nil
 }
 
-// underNull tells whether a struct or list above row of slot i is null: then the row means nothing.
-func (r *Reader) underNull(block []byte, i, row int) bool {
-	for i > 0 {
-		i = r.slots[i].parent
-		s := &r.slots[i]
-		if s.n.kind == list {
-			offsets := block[s.valuesAt:]
-			row = sort.Search(s.length, func(k int) bool { return int(offset(offsets, k+1)) > row })
-		}
-		if s.isNull(block, row) {
-			return true
+// alive are the rows of slot i that mean something: no struct or list above them is null. It takes one pass over the
+// rows above, once.
+func (r *Reader) alive(block []byte, i int) []byte {
+	s := &r.slots[i]
+	above := &r.slots[s.parent]
+	if s.parent == 0 || above.n.dict != nil || s.liveKnown {
+		return s.live
+	}
+	s.liveKnown = true
+	live := r.alive(block, s.parent)
+	if live == nil && above.valid == 0 {
+		return nil
+	}
+	s.live = make([]byte, (s.length+7)/8)
+	for row := range above.length {
+		if isSet(live, row) && !above.isNull(block, row) {
+			lo, hi := above.elements(block, row)
+			bitutil.SetBitsTo(s.live, lo, hi-lo, true)
 		}
 	}
-	return false
+	return s.live
 }
+
+// elements is which rows of a child belong to a row.
+func (s *slot) elements(block []byte, row int) (lo, hi int64) {
+	switch s.n.kind {
+	case list:
+		offsets := block[s.valuesAt:]
+		return offset(offsets, row, s.n.width), offset(offsets, row+1, s.n.width)
+	case fixedList:
+		return int64(row) * int64(s.n.count), int64(row+1) * int64(s.n.count)
+	}
+	return int64(row), int64(row) + 1
+}
+
+// isSet is a bit of a bitmap, of which nil is all ones.
+func isSet(bits []byte, row int) bool { return bits == nil || bitutil.BitIsSet(bits, row) }
 
 func (s *slot) isNull(block []byte, row int) bool {
 	return s.valid != 0 && !bitutil.BitIsSet(block[s.validAt:], row)
@@ -118,20 +143,16 @@ func pad(block []byte, at int64, size int) {
 }
 
 func (r *Reader) copyOffsets(block []byte, s *slot) error {
-	size := 4 * (s.length + 1)
+	size := s.n.width * (s.length + 1)
 	to := block[s.valuesAt : s.valuesAt+int64(size)]
-	if from := r.mem[s.values : int64(s.values)+int64(size)]; s.base == 0 {
-		copy(to, from)
-	} else {
-		rebase(to, from, s.base)
-	}
+	rebase(to, r.mem[s.values:int64(s.values)+int64(size)], s.base, s.n.width)
 	pad(block, s.valuesAt, size)
-	if ascending(to) {
+	if ascending(to, s.n.width) {
 		return nil
 	}
-	last := int32(0)
+	last := int64(0)
 	for row := range s.length {
-		next := offset(to, row+1)
+		next := offset(to, row+1, s.n.width)
 		if next < last {
 			return s.n.bad("row %d ends at offset %d, before its start at %d", row, next, last)
 		}
@@ -140,8 +161,12 @@ func (r *Reader) copyOffsets(block []byte, s *slot) error {
 	return s.n.bad("offsets do not ascend")
 }
 
-func offset(offsets []byte, i int) int32 {
-	return int32(binary.LittleEndian.Uint32(offsets[4*i:]))
+// offset is number i of offsets that are 4 or 8 bytes wide.
+func offset(offsets []byte, i, width int) int64 {
+	if width == 8 {
+		return int64(binary.LittleEndian.Uint64(offsets[8*i:]))
+	}
+	return int64(int32(binary.LittleEndian.Uint32(offsets[4*i:])))
 }
 
 func (r *Reader) checkFixed(block []byte, i int, values []byte) error {
@@ -155,38 +180,73 @@ func (r *Reader) checkFixed(block []byte, i int, values []byte) error {
 		if hasNaN32(values) {
 			canonical32(values)
 		}
+	case float16s:
+		canonical16(values)
 	case timeOfDay:
-		return r.each(block, i, func(row int) string {
-			if v := int64(binary.LittleEndian.Uint64(values[8*row:])); v < 0 || v >= day {
-				return fmt.Sprintf("%d µs is not a time of day", v)
-			}
-			return ""
-		})
+		return r.each(block, i, func(row int) bool { return uint64(s.n.integer(values, row)) >= uint64(s.n.day) },
+			func(row int) string {
+				return fmt.Sprintf("%d %s is not a time of day", s.n.integer(values, row), s.n.typ.(arrow.TemporalWithUnit).TimeUnit())
+			})
+	case wholeDays:
+		return r.each(block, i, func(row int) bool { return s.n.integer(values, row)%s.n.day != 0 },
+			func(row int) string { return fmt.Sprintf("%d ms are not whole days", s.n.integer(values, row)) })
 	case decimals:
-		precision := s.n.typ.(*arrow.Decimal128Type).Precision
-		bound := decimal128.GetScaleMultiplier(int(precision))
-		return r.each(block, i, func(row int) string {
-			lo, hi := binary.LittleEndian.Uint64(values[16*row:]), int64(binary.LittleEndian.Uint64(values[16*row+8:]))
-			if v := decimal128.New(hi, lo); hi>>63 != hi || !v.Abs().Less(bound) {
-				if v.FitsInPrecision(precision) {
-					return ""
-				}
-				return fmt.Sprintf("%s has more than %d digits", v.BigInt(), precision)
-			}
-			return ""
-		})
+		return r.checkDecimals(block, i, values)
+	case indices:
+		return r.checkIndices(block, i, values)
 	}
 	return nil
 }
 
-const day = 24 * 60 * 60 * 1_000_000 // µs
+// integer is a signed value of 4 or 8 bytes.
+func (n *node) integer(values []byte, row int) int64 { return offset(values, row, n.width) }
 
-// each reports the first row with a value that does not satisfy; what lies under a null is nobody's value.
-func (r *Reader) each(block []byte, i int, wrong func(row int) string) error {
-	s := &r.slots[i]
+func (r *Reader) checkDecimals(block []byte, i int, values []byte) error {
+	precision := r.slots[i].n.typ.(*arrow.Decimal128Type).Precision
+	bound := decimal128.GetScaleMultiplier(int(precision))
+	value := func(row int) decimal128.Num {
+		return decimal128.New(int64(binary.LittleEndian.Uint64(values[16*row+8:])), binary.LittleEndian.Uint64(values[16*row:]))
+	}
+	return r.each(block, i, func(row int) bool {
+		v := value(row)
+		return !v.Abs().Less(bound) && !v.FitsInPrecision(precision)
+	}, func(row int) string { return fmt.Sprintf("%s has more than %d digits", value(row).BigInt(), precision) })
+}
+
+// checkIndices wants an index of the dictionary in every row that means something, and makes the others 0: whoever
+// unfolds the array looks at them too.
+func (r *Reader) checkIndices(block []byte, i int, values []byte) error {
+	s, most := &r.slots[i], int64(r.slots[i+1].length)
+	outside := func(row int) bool {
+		k := s.n.index(values, row)
+		return k < 0 || k >= most
+	}
+	if err := r.each(block, i, outside, func(row int) string {
+		return fmt.Sprintf("index %d of a dictionary of %d", s.n.index(values, row), most)
+	}); err != nil || s.valid == 0 && r.alive(block, i) == nil {
+		return err
+	}
 	for row := range s.length {
-		if why := wrong(row); why != "" && !s.isNull(block, row) && !r.underNull(block, i, row) {
-			return s.n.bad("row %d: %s", row, why)
+		if outside(row) {
+			clear(values[row*s.n.width:][:s.n.width])
+		}
+	}
+	return nil
+}
+
+// each reports the first row with a wrong value; what lies under a null is nobody's value.
+func (r *Reader) each(block []byte, i int, wrong func(row int) bool, why func(row int) string) error {
+	s := &r.slots[i]
+	var live []byte
+	for row, known := 0, false; row < s.length; row++ {
+		if !wrong(row) || s.isNull(block, row) {
+			continue
+		}
+		if !known {
+			live, known = r.alive(block, i), true
+		}
+		if isSet(live, row) {
+			return s.n.bad("row %d: %s", row, why(row))
 		}
 	}
 	return nil
@@ -198,21 +258,19 @@ func (r *Reader) checkText(block []byte, i int, data []byte) error {
 	if ascii(data) {
 		return nil
 	}
-	offsets := block[s.valuesAt : s.valuesAt+4*int64(s.length+1)]
-	if utf8.Valid(data) && startsRunes(offsets, data) {
+	offsets := block[s.valuesAt:]
+	at := func(row int) int64 { return offset(offsets, row, s.n.width) }
+	if utf8.Valid(data) && s.startsRunes(at, data) {
 		return nil
 	}
-	return r.each(block, i, func(row int) string {
-		if !utf8.Valid(data[offset(offsets, row):offset(offsets, row+1)]) {
-			return "the text is not UTF-8"
-		}
-		return ""
-	})
+	return r.each(block, i, func(row int) bool { return !utf8.Valid(data[at(row):at(row+1)]) },
+		func(int) string { return "the text is not UTF-8" })
 }
 
-func startsRunes(offsets, data []byte) bool {
-	for i := 0; i+4 <= len(offsets); i += 4 {
-		if o := int(binary.LittleEndian.Uint32(offsets[i:])); o < len(data) && !utf8.RuneStart(data[o]) {
+// startsRunes tells whether no row begins inside a character.
+func (s *slot) startsRunes(at func(row int) int64, data []byte) bool {
+	for row := range s.length {
+		if o := at(row); o < int64(len(data)) && !utf8.RuneStart(data[o]) {
 			return false
 		}
 	}

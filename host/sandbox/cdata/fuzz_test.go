@@ -49,25 +49,25 @@ func FuzzTake(f *testing.F) {
 	})
 }
 
-// The same on every plain test run: single bytes of a small image, all of them.
+// The same on every plain test run: single bytes of a small image, all of them, even ones to 1 and odd ones to 255.
 func TestEveryByte(t *testing.T) {
 	l := layout(t, everyType(true))
 	image := put(t, l, randomBatch(l.Schema(), 5, rand.New(rand.NewPCG(8, 9))), 64)
 	taken := 0
 	for at := 64; at < len(image); at++ {
-		for _, v := range []byte{1, 0xff} {
-			old := image[at]
-			image[at] = v
-			if rec, err := take(l, image, 64); err == nil {
-				for _, c := range rec.Columns() {
-					for i := range c.Len() {
-						_ = c.ValueStr(i)
-					}
-				}
-				taken++
-			}
-			image[at] = old
+		old := image[at]
+		if image[at] = 0xff; at%2 == 0 {
+			image[at] = 1
 		}
+		if rec, err := take(l, image, 64); err == nil {
+			for _, c := range rec.Columns() {
+				for i := range c.Len() {
+					_ = c.ValueStr(i)
+				}
+			}
+			taken++
+		}
+		image[at] = old
 	}
 	if taken == 0 {
 		t.Error("no change at all was harmless")

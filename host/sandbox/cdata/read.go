@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/adp-host/adp/abi"
@@ -43,20 +44,24 @@ type slot struct {
 	length int
 	first  int   // first row, in its buffers
 	nulls  int   // as the guest says; -1: it does not
-	base   int32 // of the offsets
+	base   int64 // of the offsets
 	// Places of the buffers: in guest memory, and in the copy. Validity is present when valid is not 0.
 	valid, values, data uint32
 	dataLen             int
 	validAt, valuesAt   int64
 	dataAt              int64
+	// live are the rows that no null above them makes meaningless, nil: all of them. It is known when it was asked for.
+	live      []byte
+	liveKnown bool
 }
 
 // NewReader makes a Reader for the layout.
 func (l *Layout) NewReader() *Reader { return &Reader{l: l} }
 
 // Measure checks the structs of the batch at the given address, everything that can be checked without touching values,
-// and returns its logical size: what it takes when buffers that overlap are counted as often as they are used, and no
-// value less than a byte. Nothing is allocated but for the layout's own arrays. An *Error says what is wrong.
+// and returns its logical size: what it takes when buffers that overlap are counted as often as they are used, values of
+// a dictionary as often as rows refer to them, and no value less than a byte. Nothing is allocated but for the layout's
+// own arrays. An *Error says what is wrong.
 func (r *Reader) Measure(mem []byte, at uint32) (bytes int64, err error) {
 	r.mem, r.slots, r.size, r.bytes = mem, r.slots[:0], 0, 0
 	a, err := r.array(&r.l.root, at)
@@ -99,6 +104,7 @@ func (r *Reader) Take() (arrow.RecordBatch, error) {
 type cArray struct {
 	length, offset, nulls int64
 	buffers, children     uint32
+	dictionary            uint32
 }
 
 // array reads the ArrowArray of a node and checks what it says of itself.
@@ -113,6 +119,7 @@ func (r *Reader) array(n *node, at uint32) (a cArray, err error) {
 	a.offset = int64(le.Uint64(b[abi.ArrayOffset:]))
 	nb, nc := int64(le.Uint64(b[abi.ArrayNBuffers:])), int64(le.Uint64(b[abi.ArrayNChildren:]))
 	a.buffers, a.children = le.Uint32(b[abi.ArrayBuffers:]), le.Uint32(b[abi.ArrayChildren:])
+	a.dictionary = le.Uint32(b[abi.ArrayDictionary:])
 	switch {
 	case a.length < 0 || a.length >= math.MaxInt32:
 		return a, n.bad("length %d", a.length)
@@ -124,8 +131,8 @@ func (r *Reader) array(n *node, at uint32) (a cArray, err error) {
 		return a, n.bad("%d buffers, %s has %d", nb, n.typ.Name(), n.nbuffers())
 	case nc != int64(len(n.children)):
 		return a, n.bad("%d children, the port's type has %d", nc, len(n.children))
-	case le.Uint32(b[abi.ArrayDictionary:]) != 0:
-		return a, n.bad("a dictionary, ABI %d has none", abi.Version)
+	case a.dictionary != 0 && n.dict == nil:
+		return a, n.bad("a dictionary, %s has none", n.typ.Name())
 	}
 	return a, nil
 }
@@ -141,7 +148,7 @@ func (r *Reader) measure(n *node, a cArray, parent, start, length int) error {
 	if err != nil {
 		return err
 	}
-	if n.kind == bits || n.kind == group {
+	if n.kind == bits || n.kind == group || n.kind == fixedList {
 		r.bytes += int64(length) // no value is free: a bit would become a row of the host's for an eighth of a byte
 	}
 	if s.valid = le.Uint32(table); s.valid != 0 && length > 0 {
@@ -151,17 +158,20 @@ func (r *Reader) measure(n *node, a cArray, parent, start, length int) error {
 	} else if s.valid = 0; s.nulls > 0 {
 		return n.bad("null_count %d without a validity bitmap", s.nulls)
 	}
-	if n.kind != group && length > 0 {
+	if n.kind != group && n.kind != fixedList && length > 0 {
 		s.values = le.Uint32(table[4:])
 		if err := r.measureValues(&s); err != nil {
 			return err
 		}
 	}
 	lo, hi := s.first, s.first+length
-	if n.kind == varying || n.kind == list {
+	switch n.kind {
+	case varying, list:
 		if lo, hi, err = r.span(&s); err != nil {
 			return err
 		}
+	case fixedList:
+		lo, hi = lo*n.count, hi*n.count
 	}
 	if n.kind == varying && hi > lo {
 		s.data, s.dataLen = le.Uint32(table[8:]), hi-lo
@@ -172,10 +182,76 @@ func (r *Reader) measure(n *node, a cArray, parent, start, length int) error {
 		s.dataAt = r.reserve(int64(s.dataLen))
 	}
 	r.slots = append(r.slots, s)
-	if len(n.children) == 0 {
+	switch {
+	case n.dict != nil:
+		return r.measureDictionary(a, len(r.slots)-1)
+	case len(n.children) > 0:
+		return r.measureChildren(n, a, len(r.slots)-1, lo, hi)
+	}
+	return nil
+}
+
+// measureDictionary adds the values that the indices of slot at refer to, and counts each of them as often as it is
+// referred to: consumers unfold dictionaries, and four bytes a row must not become a megabyte a row then.
+func (r *Reader) measureDictionary(a cArray, at int) error {
+	n := r.slots[at].n
+	c, err := r.array(n.dict, a.dictionary)
+	if err != nil {
+		return err
+	}
+	if err := r.measure(n.dict, c, at, 0, int(c.length)); err != nil {
+		return err
+	}
+	s, values := &r.slots[at], &r.slots[at+1]
+	if s.length == 0 {
 		return nil
 	}
-	return r.measureChildren(n, a, len(r.slots)-1, lo, hi)
+	if n.dict.kind != varying {
+		r.bytes += int64(s.length) * int64(max(n.dict.width, 1))
+		return nil
+	}
+	valid := r.bitsOf(s, s.valid)
+	indices, offsets := r.mem[s.values:], r.mem[values.values:]
+	for row := range s.length {
+		if s.valid != 0 && !bitutil.BitIsSet(valid, s.first+row) {
+			continue
+		}
+		k := n.index(indices, row)
+		if k < 0 || k >= int64(values.length) {
+			continue // the copy will say so, if the row means something
+		}
+		if size := offset(offsets, int(k)+1, n.dict.width) - offset(offsets, int(k), n.dict.width); size > 0 {
+			r.bytes += min(size, int64(len(r.mem))) // bad offsets are found in the copy
+		}
+		if r.bytes > maxExpanded {
+			return n.bad("its rows refer to more than %d bytes of its dictionary", int64(maxExpanded))
+		}
+	}
+	return nil
+}
+
+// maxExpanded keeps sums from overflowing; limits of runs are far below.
+const maxExpanded = 1 << 48
+
+// index is the index in a row, negative when no dictionary can have it.
+func (n *node) index(values []byte, row int) int64 {
+	le := binary.LittleEndian
+	switch {
+	case n.width == 1 && n.signed:
+		return int64(int8(values[row]))
+	case n.width == 1:
+		return int64(values[row])
+	case n.width == 2 && n.signed:
+		return int64(int16(le.Uint16(values[2*row:])))
+	case n.width == 2:
+		return int64(le.Uint16(values[2*row:]))
+	case n.width == 4 && n.signed:
+		return int64(int32(le.Uint32(values[4*row:])))
+	case n.width == 4:
+		return int64(le.Uint32(values[4*row:]))
+	default: // unsigned ones above 2^63 are as much out of range as negative ones
+		return int64(le.Uint64(values[8*row:]))
+	}
 }
 
 // measureChildren adds rows [lo, hi) of each child: a struct's own rows, or the elements that a list's offsets span.
@@ -209,18 +285,18 @@ func (r *Reader) measureValues(s *slot) (err error) {
 		return err
 	case fixed:
 		size := int64(s.first+s.length) * int64(n.width)
-		if err := r.within(n, "values", s.values, size, min(n.width, 8)); err != nil {
+		if err := r.within(n, "values", s.values, size, n.align); err != nil {
 			return err
 		}
 		s.values += uint32(s.first * n.width)
 		s.valuesAt = r.reserve(int64(s.length) * int64(n.width))
 	default:
-		size := 4 * int64(s.first+s.length+1)
-		if err := r.within(n, "offsets", s.values, size, 4); err != nil {
+		size := int64(n.width) * int64(s.first+s.length+1)
+		if err := r.within(n, "offsets", s.values, size, n.width); err != nil {
 			return err
 		}
-		s.values += uint32(4 * s.first)
-		s.valuesAt = r.reserve(4 * int64(s.length+1))
+		s.values += uint32(n.width * s.first)
+		s.valuesAt = r.reserve(int64(n.width) * int64(s.length+1))
 	}
 	return nil
 }
@@ -231,9 +307,9 @@ func (r *Reader) span(s *slot) (lo, hi int, err error) {
 	if s.length == 0 {
 		return 0, 0, nil
 	}
-	first := int32(binary.LittleEndian.Uint32(r.mem[s.values:]))
-	last := int32(binary.LittleEndian.Uint32(r.mem[int64(s.values)+4*int64(s.length):]))
-	if first < 0 || last < first || last == math.MaxInt32 {
+	offsets := r.mem[s.values:]
+	first, last := offset(offsets, 0, s.n.width), offset(offsets, s.length, s.n.width)
+	if first < 0 || last < first || last >= math.MaxUint32 || s.n.width == 4 && last == math.MaxInt32 {
 		return 0, 0, s.n.bad("offsets run from %d to %d", first, last)
 	}
 	s.base = first
@@ -301,13 +377,18 @@ func assemble(block []byte, slots []slot) (arrow.ArrayData, []slot) {
 		bufs = append(bufs, part(block, s.valuesAt, s.length*s.n.width))
 	case list, varying:
 		if s.length == 0 {
-			bufs = append(bufs, memory.NewBufferBytes(make([]byte, 4)))
+			bufs = append(bufs, memory.NewBufferBytes(make([]byte, s.n.width)))
 		} else {
-			bufs = append(bufs, part(block, s.valuesAt, 4*(s.length+1)))
+			bufs = append(bufs, part(block, s.valuesAt, s.n.width*(s.length+1)))
 		}
 		if s.n.kind == varying {
 			bufs = append(bufs, part(block, s.dataAt, s.dataLen))
 		}
+	}
+	if s.n.dict != nil {
+		values, rest := assemble(block, rest)
+		defer values.Release()
+		return array.NewDataWithDictionary(s.n.typ, s.length, bufs, s.nulls, 0, values.(*array.Data)), rest
 	}
 	var children []arrow.ArrayData
 	for range s.n.children {

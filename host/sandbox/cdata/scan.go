@@ -65,8 +65,37 @@ func canonical32(b []byte) {
 	}
 }
 
-// ascending tells whether int32s are not negative and never decrease.
-func ascending(b []byte) bool {
+// canonical16 is canonical64 for float16s.
+func canonical16(b []byte) {
+	const exponent16, nan16 = 0x7c00, 0x7e00
+	for ; len(b) >= 2; b = b[2:] {
+		if binary.LittleEndian.Uint16(b)&^(1<<15) > exponent16 {
+			binary.LittleEndian.PutUint16(b, nan16)
+		}
+	}
+}
+
+// ascending tells whether offsets, 4 or 8 bytes wide, are not negative and never decrease.
+func ascending(b []byte, width int) bool {
+	if width == 8 {
+		return ascending64(b)
+	}
+	return ascending32(b)
+}
+
+func ascending64(b []byte) bool {
+	var last int64
+	for ; len(b) >= 8; b = b[8:] {
+		o := int64(binary.LittleEndian.Uint64(b))
+		if o < last {
+			return false
+		}
+		last = o
+	}
+	return true
+}
+
+func ascending32(b []byte) bool {
 	var negative uint64
 	rising := uint64(signs32)
 	// Two steps at a time: (next | sign) − previous keeps the sign in each lane exactly when next ≥ previous, both ≥ 0.

@@ -29,8 +29,12 @@ func appendField(block []byte, base uint32, f arrow.Field) ([]byte, uint32) {
 	}
 	text(abi.SchemaFormat, format(f.Type))
 	text(abi.SchemaName, f.Name)
-	if f.Nullable {
-		le.PutUint64(block[at+abi.SchemaFlags:], abi.FlagNullable)
+	le.PutUint64(block[at+abi.SchemaFlags:], flags(f))
+	if d, ok := f.Type.(*arrow.DictionaryType); ok {
+		var p uint32
+		block, p = appendField(block, base, arrow.Field{Type: d.ValueType})
+		le.PutUint32(block[at+abi.SchemaDictionary:], p)
+		return block, base + uint32(at)
 	}
 	children := childFields(f.Type)
 	if len(children) == 0 {
@@ -51,45 +55,61 @@ func appendField(block []byte, base uint32, f arrow.Field) ([]byte, uint32) {
 	return block, base + uint32(at)
 }
 
+func flags(f arrow.Field) (flags uint64) {
+	if f.Nullable {
+		flags |= abi.FlagNullable
+	}
+	switch t := f.Type.(type) {
+	case *arrow.DictionaryType:
+		if t.Ordered {
+			flags |= abi.FlagOrdered
+		}
+	case *arrow.MapType:
+		if t.KeysSorted {
+			flags |= abi.FlagKeysSorted
+		}
+	}
+	return flags
+}
+
 func childFields(t arrow.DataType) []arrow.Field {
-	switch t := t.(type) {
-	case *arrow.ListType:
-		return []arrow.Field{t.ElemField()}
-	case *arrow.StructType:
-		return t.Fields()
+	if n, ok := t.(arrow.NestedType); ok {
+		return n.Fields()
 	}
 	return nil
 }
 
-// format is the format string of the Arrow C Data Interface.
+// format is the format string of the Arrow C Data Interface. That of a dictionary is its indices'.
 func format(t arrow.DataType) string {
 	switch t := t.(type) {
-	case *arrow.BooleanType:
-		return "b"
-	case *arrow.Int32Type:
-		return "i"
-	case *arrow.Int64Type:
-		return "l"
-	case *arrow.Float32Type:
-		return "f"
-	case *arrow.Float64Type:
-		return "g"
 	case *arrow.Decimal128Type:
 		return fmt.Sprintf("d:%d,%d", t.Precision, t.Scale)
-	case *arrow.Date32Type:
-		return "tdD"
+	case *arrow.FixedSizeBinaryType:
+		return fmt.Sprintf("w:%d", t.ByteWidth)
+	case *arrow.FixedSizeListType:
+		return fmt.Sprintf("+w:%d", t.Len())
+	case *arrow.Time32Type:
+		return "tt" + unit(t.Unit)
 	case *arrow.Time64Type:
-		return "ttu"
+		return "tt" + unit(t.Unit)
 	case *arrow.TimestampType:
-		return "tsu:" + t.TimeZone
-	case *arrow.StringType:
-		return "u"
-	case *arrow.BinaryType:
-		return "z"
-	case *arrow.ListType:
-		return "+l"
-	case *arrow.StructType:
-		return "+s"
+		return "ts" + unit(t.Unit) + ":" + t.TimeZone
+	case *arrow.DictionaryType:
+		return format(t.IndexType)
 	}
-	panic("no layout has " + t.String()) // NewLayout refuses it
+	f, ok := formats[t.ID()]
+	if !ok {
+		panic("no layout has " + t.String()) // NewLayout refuses it
+	}
+	return f
 }
+
+// formats of the types that have no parameters.
+var formats = map[arrow.Type]string{
+	arrow.BOOL: "b", arrow.INT8: "c", arrow.UINT8: "C", arrow.INT16: "s", arrow.UINT16: "S", arrow.INT32: "i", arrow.UINT32: "I",
+	arrow.INT64: "l", arrow.UINT64: "L", arrow.FLOAT16: "e", arrow.FLOAT32: "f", arrow.FLOAT64: "g",
+	arrow.STRING: "u", arrow.LARGE_STRING: "U", arrow.BINARY: "z", arrow.LARGE_BINARY: "Z", arrow.DATE32: "tdD", arrow.DATE64: "tdm",
+	arrow.LIST: "+l", arrow.LARGE_LIST: "+L", arrow.STRUCT: "+s", arrow.MAP: "+m",
+}
+
+func unit(u arrow.TimeUnit) string { return [...]string{"s", "m", "u", "n"}[u] }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -38,8 +39,9 @@ type piece struct {
 	how  how
 	src  []byte
 	bit  int   // first bit, bitmaps only
-	n    int   // bits, offsets or bytes
-	base int32 // subtracted from offsets
+	n    int   // bits
+	base int64 // subtracted from offsets
+	wide int   // bytes an offset
 	dst  int64
 }
 
@@ -85,7 +87,7 @@ func (w *Writer) plan(n *node, d arrow.ArrayData, start, length int) error {
 	w.arrays = append(w.arrays, header{n: n, length: int64(length)})
 	first := d.Offset() + start
 	bufs := d.Buffers()
-	if len(bufs) < n.nbuffers() || start+length > d.Len() || len(d.Children()) != len(n.children) {
+	if len(bufs) < n.nbuffers() || start+length > d.Len() || len(d.Children()) != len(n.children) || n.dict != nil && !hasDictionary(d) {
 		return fmt.Errorf("column %s: the array is not a whole %s", n.name, n.typ)
 	}
 	if d.NullN() != 0 && bufs[0] != nil && length > 0 {
@@ -112,6 +114,9 @@ func (w *Writer) plan(n *node, d arrow.ArrayData, start, length int) error {
 		}
 		src = src[first*n.width : (first+length)*n.width]
 		w.arrays[at].buffers[1] = w.add(piece{src: src}, int64(len(src)))
+		if n.dict != nil {
+			return w.planDictionary(n.dict, d.Dictionary())
+		}
 	case varying:
 		lo, hi, err := w.planOffsets(n, at, content(bufs[1]), first, length)
 		if err != nil {
@@ -128,6 +133,8 @@ func (w *Writer) plan(n *node, d arrow.ArrayData, start, length int) error {
 			return err
 		}
 		return w.plan(&n.children[0], d.Children()[0], lo, hi-lo)
+	case fixedList:
+		return w.plan(&n.children[0], d.Children()[0], first*n.count, length*n.count)
 	case group:
 		for i := range n.children {
 			if err := w.plan(&n.children[i], d.Children()[i], first, length); err != nil {
@@ -138,31 +145,43 @@ func (w *Writer) plan(n *node, d arrow.ArrayData, start, length int) error {
 	return nil
 }
 
+// hasDictionary tells whether an array has the values that its indices refer to. An interface holds the pointer.
+func hasDictionary(d arrow.ArrayData) bool {
+	values, ok := d.Dictionary().(*array.Data)
+	return ok && values != nil
+}
+
+func (w *Writer) planDictionary(n *node, values arrow.ArrayData) error {
+	if values.NullN() > 0 {
+		return fmt.Errorf("column %s: a dictionary holds no nulls, rows do", n.name)
+	}
+	return w.plan(n, values, 0, values.Len())
+}
+
 // planOffsets adds length+1 offsets and returns the range of data or elements that they span.
 func (w *Writer) planOffsets(n *node, at int, src []byte, first, length int) (lo, hi int, err error) {
 	if length == 0 {
 		// Arrow lets an empty array go without offsets; a guest always finds the one that says 0.
-		w.arrays[at].buffers[1] = w.add(piece{src: zero4[:]}, 4)
+		w.arrays[at].buffers[1] = w.add(piece{src: zero[:n.width]}, int64(n.width))
 		return 0, 0, nil
 	}
-	if len(src) < 4*(first+length+1) {
+	if len(src) < n.width*(first+length+1) {
 		return 0, 0, short(n, "offsets")
 	}
-	src = src[4*first : 4*(first+length+1)]
-	base := int32(binary.LittleEndian.Uint32(src))
-	end := int32(binary.LittleEndian.Uint32(src[4*length:]))
+	src = src[n.width*first : n.width*(first+length+1)]
+	base, end := offset(src, 0, n.width), offset(src, length, n.width)
 	if base < 0 || end < base {
 		return 0, 0, fmt.Errorf("column %s: offsets run from %d to %d", n.name, base, end)
 	}
 	p := piece{src: src}
 	if base != 0 {
-		p.how, p.n, p.base = offsets, length+1, base
+		p.how, p.base, p.wide = offsets, base, n.width
 	}
 	w.arrays[at].buffers[1] = w.add(p, int64(len(src)))
 	return int(base), int(end), nil
 }
 
-var zero4 [4]byte
+var zero [8]byte
 
 // add reserves size bytes for a piece and returns their place.
 func (w *Writer) add(p piece, size int64) int64 {
@@ -208,6 +227,9 @@ func (h *header) write(dst []byte, base uint32) {
 	if len(n.children) > 0 {
 		le.PutUint32(a[abi.ArrayChildren:], base+n.pointers)
 	}
+	if n.dict != nil {
+		le.PutUint32(a[abi.ArrayDictionary:], base+n.dict.array)
+	}
 	for i := range n.nbuffers() {
 		p := uint32(h.buffers[i])
 		if p != 0 {
@@ -230,8 +252,8 @@ func (p *piece) write(dst []byte) {
 		end = bitutil.BytesForBits(int64(p.n))
 		moveBits(to[:end], p.src, p.bit, p.n)
 	case offsets:
-		end = 4 * int64(p.n)
-		rebase(to[:end], p.src, p.base)
+		end = int64(len(p.src))
+		rebase(to[:end], p.src, p.base, p.wide)
 	}
 	clear(to[end:min(align(end), int64(len(to)))])
 }
@@ -268,12 +290,20 @@ func shiftBits(dst, src []byte, s uint) {
 	}
 }
 
-// rebase copies int32s, less base.
-func rebase(dst, src []byte, base int32) {
+// rebase copies offsets, less base.
+func rebase(dst, src []byte, base int64, width int) {
 	src = src[:len(dst)]
-	for i := 0; i+4 <= len(dst); i += 4 {
-		v := int32(binary.LittleEndian.Uint32(src[i:])) - base
-		binary.LittleEndian.PutUint32(dst[i:], uint32(v))
+	switch {
+	case base == 0:
+		copy(dst, src)
+	case width == 8:
+		for i := 0; i+8 <= len(dst); i += 8 {
+			binary.LittleEndian.PutUint64(dst[i:], binary.LittleEndian.Uint64(src[i:])-uint64(base))
+		}
+	default:
+		for i := 0; i+4 <= len(dst); i += 4 {
+			binary.LittleEndian.PutUint32(dst[i:], binary.LittleEndian.Uint32(src[i:])-uint32(base))
+		}
 	}
 }
 

@@ -133,7 +133,7 @@ const (
 	ArrayNChildren  = 32 // i64
 	ArrayBuffers    = 40 // u32 → u32[n_buffers]
 	ArrayChildren   = 44 // u32 → u32[n_children]
-	ArrayDictionary = 48 // u32, 0 in ABI 1
+	ArrayDictionary = 48 // u32 → ArrowArray of the values, 0: not a dictionary
 	ArrayRelease    = 52 // u32, ignored: ownership is the call's (see SPEC)
 	ArrayPrivate    = 56 // u32, the guest's own
 
@@ -144,13 +144,17 @@ const (
 	SchemaFlags      = 16 // i64, 2: nullable
 	SchemaNChildren  = 24 // i64
 	SchemaChildren   = 32 // u32 → u32[n_children]
-	SchemaDictionary = 36 // u32
+	SchemaDictionary = 36 // u32 → ArrowSchema of the values, 0: not a dictionary
 	SchemaRelease    = 40 // u32
 	SchemaPrivate    = 44 // u32
 )
 
-// FlagNullable is ARROW_FLAG_NULLABLE.
-const FlagNullable = 2
+// Flags of an ArrowSchema.
+const (
+	FlagOrdered    = 1 // of a dictionary: its values are in their order
+	FlagNullable   = 2
+	FlagKeysSorted = 4 // of a map
+)
 
 // The open block that adp_open receives: a header and three tables of ports. All pointers are absolute addresses in
 // guest memory, inside the block, which belongs to the guest from the call on.
