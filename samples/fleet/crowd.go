@@ -21,6 +21,7 @@ type Crowd struct {
 	Product  fs.FS  // folder of the product
 	Document string // in it, the one that is to be product.yaml
 	Input    string // name of its file input, which gets a folder of its own; "" when it has none
+	Bell     string // name of its driver for effects, which gets a folder beside that, see Rung; "" when it has none
 	Work     string // an empty folder
 	Talk     func(format string, args ...any)
 }
@@ -83,8 +84,14 @@ func (c Crowd) product(ctx context.Context, n *node.Node, doc []byte, name strin
 	if c.Input != "" {
 		r.Sources = map[string]string{c.Input: "file:" + folder}
 	}
+	if c.Bell != "" {
+		r.Sources[c.Bell] = "file:" + Rung(folder)
+	}
 	return r, folder, err
 }
+
+// Rung is where the effects arrive of a product whose input is a folder.
+func Rung(folder string) string { return folder + "-bell" }
 
 // Drop renames a file with a column of whole numbers into a folder: it is never read half.
 func Drop(folder, name, column string, values ...int) error {

@@ -10,10 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -57,14 +59,23 @@ func (l *log) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
+// crowd is many of the product ringer, whose code is compiled once.
 func crowd(t *testing.T) fleet.Crowd {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fleet.Crowd{Product: os.DirFS("../bench/pulse"), Document: "reader.yaml", Input: "files", Work: t.TempDir(), Talk: t.Logf,
-		Builder: &build.Builder{Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath}}
+	b := &build.Builder{Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath}
+	a, err := b.Product(t.Context(), filepath.Join("testdata", "ringer"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	product := fstest.MapFS{"product.wasm": {Data: a.Module}}
+	for name, text := range a.Documents {
+		product[name] = &fstest.MapFile{Data: bytes.Replace(text, []byte("path: .}"), []byte("path: product.wasm}"), 1), Mode: 0o644}
+	}
+	return fleet.Crowd{Product: product, Document: "product.yaml", Input: "files", Bell: "bell", Work: t.TempDir(), Talk: t.Logf, Builder: b}
 }
 
 // rows are the values of a product's only column, sorted.
@@ -240,10 +251,45 @@ func owns(st host.FleetStatus, name string, products int) bool {
 // alive reports whether a node is heard of.
 func alive(st host.FleetStatus, name string) bool { return owns(st, name, 0) }
 
-// finish waits until every product has every row, and returns how many have not exactly those.
+// rung are the values that arrived where a product's effects go, sorted.
+func (m *mesh) rung(id host.ProductID) (out []int64) {
+	m.t.Helper()
+	files, err := filepath.Glob(filepath.Join(fleet.Rung(m.folders[id]), "*.csv"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, line := range strings.Fields(string(b))[1:] {
+			v, err := strconv.ParseInt(line, 10, 64)
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// finish waits until every product has every row and has told of it, and returns how many have not exactly those, or have
+// told of others.
 func (m *mesh) finish() (wrong int) {
 	m.t.Helper()
 	for id := range m.folders {
+		var told []int64
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			if told = m.rung(id); len(told) >= len(m.want) {
+				break
+			}
+		}
+		if !slices.Equal(told, m.want) {
+			wrong++
+			m.t.Errorf("%s has told of %v, want %v", id.URL(), told, m.want)
+		}
 		var got []int64
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 			if got = rows(m.t, m.First, id); len(got) >= len(m.want) {
