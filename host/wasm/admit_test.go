@@ -119,6 +119,16 @@ func TestMeterChecksWhatItWrites(t *testing.T) {
 
 // TestMeterRefusesItsOwnNames, and so refuses to meter twice.
 func TestMeterRefusesItsOwnNames(t *testing.T) {
+	for _, text := range []string{"import adp_meter.refill (i64) -> (i64)\n", "import adp_meter.other () -> ()\n",
+		"func adp_fuel () -> ()\n", "func adp_stack () -> ()\n", "func adp_start () -> ()\n"} {
+		m, err := wasm.Parse(wasm.Assemble(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = wasm.Meter(m, wasm.Options{}); !errors.Is(err, wasm.ErrRefused) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	m, err := wasm.Parse(wasm.Assemble("func f () -> ()\n"))
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ type bodyRewriter struct {
 	fuel   uint32 // the local that holds the counter
 	length uint32 // the local that holds a length
 
+	ands      ands
 	nanLocals map[ValueType]uint32 // where results wait that may be NaNs
 	direct    bool                 // no local: one charge of the global is all
 	frame     int32                // what a call takes of the stack budget, 0 for nothing
@@ -120,6 +121,7 @@ func (w *bodyRewriter) declareLocals() {
 	groups, added := uint32(r.vec(2)), uint32(0)
 	own := code{}
 	w.nanLocals = make(map[ValueType]uint32, 3)
+	w.ands = ands{stack: w.ands.stack[:0], locals: map[uint32]bool{}}
 	w.fuel = uint32(w.body.locals)
 	w.length = w.fuel + 1
 	if !w.direct {
@@ -243,6 +245,7 @@ func (w *bodyRewriter) note(in *instr) {
 func (w *bodyRewriter) copy(in *instr) { w.code = append(w.code, w.m.raw[in.start:in.end]...) }
 
 func (w *bodyRewriter) instruction(in *instr) {
+	w.guard(in)
 	switch in.op.code {
 	case opBlock, opIf:
 		w.copy(in)

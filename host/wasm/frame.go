@@ -56,6 +56,9 @@ func (f *frame) begin(m *Module, locals []ValueType, canonicalNaNs bool) {
 func (f *frame) define(in *instr) {
 	f.now++
 	f.builtins = f.builtins || in.op.dynamic || in.op.imm[0] == immTable
+	if in.op.ordered() {
+		f.slots += scalarSlot // see guard
+	}
 	if t := in.op.nans.local(); f.canonicalNaNs && in.op.nans != noNaNs {
 		f.slots += 3 * slot(t) // the NaN, the comparison, the choice
 		if !slices.Contains(f.canonical, t) {

@@ -237,6 +237,19 @@ func f () -> ()
 	{"a body that costs more than there is", `
 func f () -> ()
 ` + strings.Repeat("  i32.const 1\n  i32.const 1\n  i32.div_s\n  drop\n", 20_000), ""},
+	{"straight code that costs more than there is", `
+func f () -> ()
+` + strings.Repeat("  i32.const 1\n  i32.const 1\n  i32.div_s\n  drop\n", 90_000), "fuel"},
+	{"straight calls of straight code", `
+func f () -> ()
+` + strings.Repeat("  call $g\n", 200) + `
+func g () -> ()
+` + strings.Repeat("  i32.const 1\n  i32.const 1\n  i32.div_s\n  drop\n", 600), "fuel"},
+	{"straight calls of arms", `
+func f () -> ()
+` + strings.Repeat("  call $g\n", 200) + `
+func g () -> ()
+` + strings.Repeat("  i32.const 1\n  if\n"+strings.Repeat("    i32.const 1\n    i32.const 1\n    i32.div_s\n    drop\n", 20)+"  end\n", 30), "fuel"},
 	{"an honest trap", `
 func f () -> ()
   unreachable`, "unreachable"},
@@ -332,6 +345,50 @@ func TestStackBudgetBoundsNativeStack(t *testing.T) {
 		wantTrap(t, err, "stack")
 		if took := after.TotalAlloc - before.TotalAlloc; took > 4*budget+1<<20 {
 			t.Errorf("%.30q: %d bytes allocated under a budget of %d", text, took, budget)
+		}
+	}
+}
+
+// TestLargeLeavesGiveTheirStackBack: a function that calls nothing is charged when its frame is large, and gives that back by
+// whatever way it returns.
+func TestLargeLeavesGiveTheirStackBack(t *testing.T) {
+	text := "func f (i32) -> (i32)\n  local.get 0\n  local.get 0\n  return\n"
+	text = strings.Replace(text, "  local.get 0\n", "  local.get 0\n"+strings.Repeat("  i32.const 1\n  i32.add\n", 100), 1)
+	w := newWorld(t, "", true, &wasm.Options{StackBudget: 64 << 10})
+	m, err := w.instantiate(wasm.Assemble(text), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.ExportedFunction("f").Call(ctx, 7); err != nil || !w.stackIsWhole() {
+		t.Errorf("%v, stack given back: %v", err, w.stackIsWhole())
+	}
+}
+
+// TestSizesAreCapped: memory and tables grow to the limits, whatever the module declares, and no further.
+func TestSizesAreCapped(t *testing.T) {
+	limits := wasm.DefaultLimits
+	limits.MemoryPages, limits.TableEntries = 5, 50
+	for sizes, want := range map[string][4]int32{ // what growing by 4 pages and 49 entries gives, and by one more
+		"memory 1\ntable funcref 1\n":            {1, 1, -1, -1},
+		"memory 1 60000\ntable funcref 1 9999\n": {1, 1, -1, -1},
+		"memory 1 3\ntable funcref 1 30\n":       {-1, -1, 1, 1},
+	} {
+		text := sizes + "func f (i32 i32) -> (i32 i32)\n  local.get 0\n  memory.grow\n  ref.null funcref\n  local.get 1\n  table.grow 0"
+		w := newWorld(t, "", true, &wasm.Options{Limits: limits})
+		m, err := w.instantiate(wasm.Assemble(text), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int32
+		for _, by := range [][]uint64{{4, 49}, {1, 1}} {
+			r, err := m.ExportedFunction("f").Call(ctx, by...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, int32(r[0]), int32(r[1]))
+		}
+		if [4]int32(got) != want {
+			t.Errorf("%q: growing gives %d, want %d", sizes, got, want)
 		}
 	}
 }

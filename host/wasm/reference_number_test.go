@@ -204,9 +204,13 @@ func (x *refFrame) floats(name string, single bool) bool {
 		return give(a * b)
 	case "div":
 		return give(a / b)
-	case "min":
-		return give(math.Min(a, b))
-	case "max":
+	case "min", "max":
+		switch { // Go's own prefer an infinity to a NaN
+		case a != a || b != b:
+			return give(math.NaN())
+		case name[4:] == "min":
+			return give(math.Min(a, b))
+		}
 		return give(math.Max(a, b))
 	case "eq":
 		x.pushBool(a == b)

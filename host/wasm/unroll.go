@@ -45,7 +45,8 @@ func (d decoder) topTested(loop *FuncType, t *topTested) bool {
 	height := 0
 	straight := func(to []instr) []instr {
 		for len(to) <= mostUnrolled && d.next(&in) && in.op.straight() {
-			height += in.op.growth()
+			pops, pushes := in.op.arity()
+			height += pushes - pops
 			to = append(to, in)
 		}
 		return to
@@ -70,22 +71,6 @@ func (d decoder) topTested(loop *FuncType, t *topTested) bool {
 // straight: neither control nor a price that follows a length.
 func (op *opcode) straight() bool {
 	return !op.dynamic && (op.code > opCallIndirect || op.code == 0x01)
-}
-
-// growth is by how much straight code makes the operand stack higher.
-func (op *opcode) growth() int {
-	if op.typed {
-		return len(op.results) - len(op.params)
-	}
-	switch op.code {
-	case opLocalGet, opGlobalGet, opRefNull, opRefFunc:
-		return 1
-	case opLocalTee, opTableGet, opRefIsNull:
-		return 0
-	case opDrop, opLocalSet, opGlobalSet:
-		return -1
-	}
-	return -2 // select, table.set
 }
 
 // unroll writes the loop whose first instruction is in.
