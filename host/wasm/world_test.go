@@ -3,6 +3,7 @@ package wasm_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -164,13 +165,16 @@ func sameF32s(a, b uint64) bool {
 // worlds are the ways of running that every test compares: the first is the oracle, the last charges each
 // instruction by itself.
 func worlds(t testing.TB, o wasm.Options) []*world {
-	each := wasm.EveryInstruction(o)
-	return []*world{
-		newWorld(t, "original, interpreter", false, nil),
-		newWorld(t, "metered, interpreter", false, &o),
-		newWorld(t, "metered, compiler", true, &o),
-		newWorld(t, "metered by instruction, interpreter", false, &each),
+	ws := []*world{newWorld(t, "original, interpreter", false, nil)}
+	for _, quantum := range quanta {
+		for _, compiler := range []bool{false, true} {
+			w := newWorld(t, fmt.Sprintf("metered, compiler %v, quantum %d", compiler, quantum), compiler, &o)
+			w.quantum = quantum
+			ws = append(ws, w)
+		}
 	}
+	each := wasm.EveryInstruction(o)
+	return append(ws, newWorld(t, "metered by instruction, interpreter", false, &each))
 }
 
 // call calls an export in every world and compares results, traps, fuel and stack. It returns what the oracle gave.
