@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
 )
 
@@ -124,4 +125,33 @@ func BenchmarkLoad(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkImports is each function that a guest may import, called as TestEveryImportIsGuarded calls it, with its price
+// beside its time: a unit of fuel should be about a nanosecond.
+func BenchmarkImports(b *testing.B) {
+	e := newEngine(b, Config{})
+	module := assemble(b, proxy().text())
+	for _, f := range append(guestImports(), wasiImports()...) {
+		switch f.name {
+		case "proc_exit", abi.ImportDriverClose, abi.ImportDriverOpen: // once, or up to a bound
+			continue
+		}
+		b.Run(f.name, func(b *testing.B) {
+			i := prepared(b, e, module)
+			defer i.Close()
+			i.meter.limit, i.limits.Output, i.log.limit = 1<<60, 1<<60, 1<<60
+			i.calls = &discard{}
+			before := i.meter.used()
+			call, stack := i.mod.ExportedFunction("p."+f.name), make([]uint64, 10)
+			for b.Loop() {
+				clear(i.counted)
+				copy(stack, imported[f.name].args)
+				if err := call.CallWithStack(&i.ctx, stack); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(i.meter.used()-before)/float64(b.N), "fuel/op")
+		})
+	}
 }

@@ -15,51 +15,71 @@ import (
 //
 // Functions read their parameters from the stack and leave their result at stack[0]. A bad pointer, index or moment
 // gives a status, never a panic. The statuses that abi/SPEC.md calls fatal also fail the run, whatever the guest makes of
-// them. Each call costs callCost, and bytes that are moved cost more.
+// them.
 type hostFunc struct {
 	name      string
 	signature string
-	call      func(i *Instance, stack []uint64)
+	// cost is the fuel of a call, taken before it does anything; bytes that are moved and arrays that are read cost more,
+	// taken by the function itself. It bounds the rate of calls: a unit of fuel is about what a nanosecond of the host's
+	// time does for a guest.
+	cost int64
+	// most is how often a run may call it, where a call reaches beyond the node or leaves a record behind; 0: as often as
+	// the run's fuel pays for.
+	most int64
+	call func(i *Instance, stack []uint64)
 }
 
-// callCost is the fuel of a call into the host, what a switch between the two worlds and a few checks take.
-const callCost = 100
+// Prices of calls, in fuel. BenchmarkImports measures what they take.
+const (
+	callCost   = 100    // a switch between the two worlds and a few checks
+	mapCost    = 300    // and a look into the run's state, settings or metrics
+	editCost   = 1_000  // and a change of it
+	batchCost  = 4_000  // a batch on its way, beside its bytes and arrays
+	arrayCost  = 250    // each array of a batch: a dozen checks, a handful of allocations
+	policyCost = 10_000 // a decision: JSON, rules, the audit log
+	openCost   = 50_000 // a driver opens what it reads: a file, a connection
+)
+
+// Calls a run may make of what reaches beyond it.
+const (
+	mostOpens     = 10_000
+	mostDecisions = 100_000
+)
 
 // guestImports are the functions of abi.ImportModule.
 func guestImports() []hostFunc {
 	return []hostFunc{
-		{abi.ImportEmit, "i32 i32 -> i32", (*Instance).emit},
-		{abi.ImportLog, "i32 i32 i32 -> i32", (*Instance).logMessage},
-		{abi.ImportConfig, "i32 i32 i32 i32 -> i64", (*Instance).config},
-		{abi.ImportClock, "-> i64", (*Instance).clock},
-		{abi.ImportRandom, "i32 i32 -> i32", (*Instance).randomBytes},
-		{abi.ImportMetric, "i32 i32 i32 f64 -> i32", (*Instance).metric},
-		{abi.ImportStateGet, "i32 i32 i32 i32 -> i64", (*Instance).stateGet},
-		{abi.ImportStatePut, "i32 i32 i32 i32 -> i32", (*Instance).statePut},
-		{abi.ImportStateDelete, "i32 i32 -> i32", (*Instance).stateDelete},
-		{abi.ImportStateScan, "i32 i32 i32 i32 i32 i32 -> i64", (*Instance).stateScan},
-		{abi.ImportDriverOpen, "i32 i32 i32 -> i64", (*Instance).driverOpen},
-		{abi.ImportDriverNext, "i32 i32 i32 -> i64", (*Instance).driverNext},
-		{abi.ImportDriverClose, "i32 -> i32", (*Instance).driverClose},
-		{abi.ImportDriverWrite, "i32 i32 -> i32", (*Instance).driverWrite},
-		{abi.ImportDecide, "i32 i32 i32 i32 -> i64", (*Instance).decide},
+		{abi.ImportEmit, "i32 i32 -> i32", batchCost, 0, (*Instance).emit},
+		{abi.ImportLog, "i32 i32 i32 -> i32", mapCost, 0, (*Instance).logMessage},
+		{abi.ImportConfig, "i32 i32 i32 i32 -> i64", mapCost, 0, (*Instance).config},
+		{abi.ImportClock, "-> i64", callCost, 0, (*Instance).clock},
+		{abi.ImportRandom, "i32 i32 -> i32", callCost, 0, (*Instance).randomBytes},
+		{abi.ImportMetric, "i32 i32 i32 f64 -> i32", mapCost, 0, (*Instance).metric},
+		{abi.ImportStateGet, "i32 i32 i32 i32 -> i64", mapCost, 0, (*Instance).stateGet},
+		{abi.ImportStatePut, "i32 i32 i32 i32 -> i32", editCost, 0, (*Instance).statePut},
+		{abi.ImportStateDelete, "i32 i32 -> i32", editCost, 0, (*Instance).stateDelete},
+		{abi.ImportStateScan, "i32 i32 i32 i32 i32 i32 -> i64", editCost, 0, (*Instance).stateScan},
+		{abi.ImportDriverOpen, "i32 i32 i32 -> i64", openCost, mostOpens, (*Instance).driverOpen},
+		{abi.ImportDriverNext, "i32 i32 i32 -> i64", batchCost, 0, (*Instance).driverNext},
+		{abi.ImportDriverClose, "i32 -> i32", batchCost, 0, (*Instance).driverClose},
+		{abi.ImportDriverWrite, "i32 i32 -> i32", batchCost, 0, (*Instance).driverWrite},
+		{abi.ImportDecide, "i32 i32 i32 i32 -> i64", policyCost, mostDecisions, (*Instance).decide},
 	}
 }
 
 // link defines the host's modules in a runtime.
 func link(ctx context.Context, rt wazero.Runtime) error {
-	meter := []hostFunc{{abi.MeterRefill, "i64 -> i64", func(i *Instance, stack []uint64) {
+	meter := []hostFunc{{abi.MeterRefill, "i64 -> i64", 0, 0, func(i *Instance, stack []uint64) {
 		stack[0] = uint64(i.refill(int64(stack[0])))
 	}}}
 	for _, m := range []struct {
 		name  string
 		funcs []hostFunc
-		cost  int64
-	}{{abi.MeterModule, meter, 0}, {abi.ImportModule, guestImports(), callCost}, {abi.WASIModule, wasiImports(), callCost}} {
+	}{{abi.MeterModule, meter}, {abi.ImportModule, guestImports()}, {abi.WASIModule, wasiImports()}} {
 		b := rt.NewHostModuleBuilder(m.name)
 		for _, f := range m.funcs {
 			t := wasm.MustFuncType(f.signature)
-			b.NewFunctionBuilder().WithGoFunction(enter(m.name, f, len(t.Results) > 0, m.cost), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
+			b.NewFunctionBuilder().WithGoFunction(enter(m.name, f, len(t.Results) > 0), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
 			return err
@@ -68,15 +88,18 @@ func link(ctx context.Context, rt wazero.Runtime) error {
 	return nil
 }
 
-// enter finds the instance that calls and takes the price of the call.
-func enter(module string, f hostFunc, answers bool, cost int64) api.GoFunc {
+// enter finds the instance that calls, takes the price of the call and counts it where calls are counted.
+func enter(module string, f hostFunc, answers bool) api.GoFunc {
 	return func(ctx context.Context, stack []uint64) {
 		i := ctx.(*guestContext).instance
-		if cost == 0 {
+		if f.cost == 0 {
 			f.call(i, stack)
 			return
 		}
-		i.meter.charge(cost)
+		i.meter.charge(f.cost)
+		if f.most > 0 {
+			i.count(f)
+		}
 		if w, ok := i.calls.(Watcher); ok {
 			i.watched(w, module, f, answers, stack)
 			return
@@ -100,6 +123,17 @@ func (i *Instance) watched(w Watcher, module string, f hostFunc, answers bool, s
 	w.Called(module, f.name, result)
 }
 
+// count fails the run of a guest that calls a function too often. The call finds out by itself.
+func (i *Instance) count(f hostFunc) {
+	if i.counted == nil {
+		i.counted = map[string]int64{}
+	}
+	if i.counted[f.name]++; i.counted[f.name] > f.most {
+		i.fail(host.Errorf(host.CodeGuestCallLimit, "the guest called %s more than %d times in one run", f.name, f.most).
+			WithHint("ask for more with one call: a driver's reader gives many rows, a decision holds for the whole run"))
+	}
+}
+
 // valueTypes are the same bytes in both packages: those of the binary format.
 func valueTypes(in []wasm.ValueType) []api.ValueType {
 	out := make([]api.ValueType, len(in))
@@ -109,10 +143,14 @@ func valueTypes(in []wasm.ValueType) []api.ValueType {
 	return out
 }
 
-// view is a piece of guest memory, nil and false when it leaves memory. It is good until the guest runs again.
+// view is a piece of guest memory, nil and false when it leaves memory. It is good until the guest runs again. Nothing
+// has no address: languages point anywhere for it.
 func (i *Instance) view(ptr, length uint64) ([]byte, bool) {
 	mem := i.mem.bytes()
 	at, n := uint64(uint32(ptr)), uint64(uint32(length))
+	if n == 0 {
+		return nil, true
+	}
 	if at+n > uint64(len(mem)) {
 		return nil, false
 	}
@@ -135,15 +173,16 @@ func (i *Instance) key(ptr, length uint64, limit int) ([]byte, abi.Status) {
 	return append([]byte(nil), b...), abi.OK
 }
 
-// fill writes a value into the guest's buffer if all of it fits, and gives its length or the negated status.
+// fill writes a value into the guest's buffer if all of it fits, and gives its length or the negated status. The value
+// has been fetched either way, and is paid for.
 func (i *Instance) fill(ptr, capacity uint64, value []byte) uint64 {
+	i.meter.chargeBytes(int64(len(value)))
 	buf, status := i.buffer(ptr, capacity)
 	if status != abi.OK {
 		return negated(status)
 	}
 	if len(value) <= len(buf) {
 		copy(buf, value)
-		i.meter.chargeBytes(int64(len(value)))
 	}
 	return uint64(len(value))
 }

@@ -141,6 +141,7 @@ func (i *Instance) driverNext(stack []uint64) {
 		r.pending = nil
 		i.usage.BytesIn += r.size
 		i.meter.chargeBytes(r.size)
+		i.meter.charge(int64(r.writer.Arrays()) * arrayCost)
 		stack[0] = uint64(r.size)
 	}
 }

@@ -68,6 +68,7 @@ func (i *Instance) take(port string, r *cdata.Reader, array uint32) (arrow.Recor
 		return nil, i.badBatch(port, err)
 	}
 	i.meter.chargeBytes(bytes)
+	i.meter.charge(int64(r.Arrays()) * arrayCost)
 	if room := i.limits.Output - i.usage.BytesOut; bytes > room {
 		i.fail(host.Errorf(host.CodeGuestOutput, "the guest emitted more than its output limit of %s", size(i.limits.Output)).
 			WithHint("raise limits.output"))

@@ -55,7 +55,8 @@ func (i *Instance) statePut(stack []uint64) {
 func (i *Instance) stateDelete(stack []uint64) {
 	key, status := i.stateKey(stack[0], stack[1])
 	if status == abi.OK {
-		if _, ok := i.calls.StateGet(key); ok {
+		if value, ok := i.calls.StateGet(key); ok {
+			i.meter.chargeBytes(int64(len(value)))
 			i.calls.StateDelete(key)
 		} else {
 			status = abi.NotFound
@@ -104,7 +105,7 @@ func (i *Instance) stateScan(stack []uint64) {
 		used += n
 		return true
 	})
-	i.meter.chargeBytes(int64(used))
+	i.meter.chargeBytes(int64(max(used, needed)))
 	stack[0] = uint64(max(used, needed))
 }
 

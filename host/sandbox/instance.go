@@ -41,6 +41,7 @@ type Instance struct {
 	outputs    []*cdata.Reader // a reader is made when its port is first used
 	bindings   bindings
 	decided    decided
+	counted    map[string]int64 // calls of functions that a run may call so often only
 	usage      Usage
 }
 

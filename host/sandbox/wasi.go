@@ -37,7 +37,7 @@ func wasiImports() []hostFunc {
 	var out []hostFunc
 	for _, names := range [][]string{abi.WASIOffered[:], abi.WASIClosed[:]} {
 		for _, name := range names {
-			out = append(out, hostFunc{name, wasiSignatures[name], calls[name]})
+			out = append(out, hostFunc{name, wasiSignatures[name], callCost, 0, calls[name]})
 		}
 	}
 	return out
@@ -126,8 +126,12 @@ func (i *Instance) randomGet(stack []uint64) {
 	stack[0] = abi.WASISuccess
 }
 
-// maxVectors bounds the pieces of one write, as IOV_MAX does.
-const maxVectors = 1024
+// maxVectors bounds the pieces of one write, as IOV_MAX does, and maxWrite the bytes that it takes: the guest cannot be
+// stopped before it returns. Whoever gets less written than it has writes again.
+const (
+	maxVectors = 1024
+	maxWrite   = 256 << 10
+)
 
 // fdWrite is fd_write(fd i32, iovs i32, iovs_len i32, written i32). Lines of 1 and 2 become messages of the log.
 func (i *Instance) fdWrite(stack []uint64) {
@@ -145,13 +149,14 @@ func (i *Instance) fdWrite(stack []uint64) {
 		return
 	}
 	var written uint32
-	for ; len(iovs) > 0; iovs = iovs[8:] {
+	for ; len(iovs) > 0 && written < maxWrite; iovs = iovs[8:] {
 		b, ok := i.view(uint64(binary.LittleEndian.Uint32(iovs)), uint64(binary.LittleEndian.Uint32(iovs[4:])))
 		if !ok {
 			stack[0] = abi.WASIFault
 			return
 		}
-		i.meter.chargeBytes(int64(len(b)))
+		b = b[:min(len(b), int(maxWrite-written))]
+		i.meter.charge(int64(len(b))) // each might be a line
 		if i.failure == nil && !i.log.write(int(fd-1), b) {
 			i.flooded()
 		}

@@ -74,6 +74,9 @@ func (r *Reader) Measure(mem []byte, at uint32) (bytes int64, err error) {
 	return r.bytes, nil
 }
 
+// Arrays is how many arrays the batch that was measured has, its root and nested ones included.
+func (r *Reader) Arrays() int { return len(r.slots) }
+
 // Take copies the batch that was measured into one allocation of the host and validates the copy. The caller releases
 // the record. An *Error says what is wrong.
 func (r *Reader) Take() (arrow.RecordBatch, error) {
@@ -212,6 +215,7 @@ func (r *Reader) measureDictionary(a cArray, at int) error {
 	}
 	valid := r.bitsOf(s, s.valid)
 	indices, offsets := r.mem[s.values:], r.mem[values.values:]
+	r.bytes += 4 * int64(s.length) // the offset that each has when they are unfolded
 	for row := range s.length {
 		if s.valid != 0 && !bitutil.BitIsSet(valid, s.first+row) {
 			continue

@@ -202,6 +202,9 @@ func short(n *node, what string) error {
 	return fmt.Errorf("column %s: its %s is too short for its length", n.name, what)
 }
 
+// Arrays is how many arrays the planned batch has, its root and nested ones included.
+func (w *Writer) Arrays() int { return len(w.arrays) }
+
 // Write lays the planned batch into mem at base, which is aligned to abi.Alignment and has the planned size behind it.
 // The root ArrowArray is at base.
 func (w *Writer) Write(mem []byte, base uint32) {
