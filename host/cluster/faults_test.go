@@ -248,6 +248,85 @@ func TestFaults(t *testing.T) {
 		w.told(t, r.truth())
 		t.Logf("full after %d MiB; %d commits refused for want of space", written, w.full.Load())
 	})
+	t.Run("etcd compacts under watches", func(t *testing.T) {
+		w := startWork(t, "compacted", reader, n1)
+		w.goesOn(t, "before", 20)
+		compacted := &compactions{Watcher: n2.watch}
+		n2.watch = compacted
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var seen, events, configs, disorder atomic.Int64
+		go func() {
+			var last int64
+			_ = n2.Watch(ctx, func(e Event) {
+				events.Add(1)
+				if e.Revision < last {
+					disorder.Add(1)
+				}
+				if last = e.Revision; e.Kind == HeadChanged && e.Product == w.id {
+					raise(&seen, int64(e.Pointer.Seq))
+				}
+			})
+		}()
+		go n2.WatchNodes(ctx, func(f Fleet) { configs.Store(int64(len(f.Configs))) })
+		terms := make(chan string, 10)
+		lead := func(ctx context.Context, term Term) { terms <- term.Node; <-ctx.Done() }
+		leading, abdicate := context.WithCancel(ctx)
+		go n1.Lead(leading, lead)
+		if who := <-terms; who != "n1" {
+			t.Fatalf("%s leads", who)
+		}
+		go n2.Lead(ctx, lead)
+		eventually(t, "the watch runs", func() bool { return seen.Load() > 0 })
+		for range 2 {
+			r.net.Set("n2", "", clustertest.Cut)
+			w.goesOn(t, "unseen", 100)
+			must[NodeConfig](t)(n1.ChangeNodeConfig(t.Context(), fmt.Sprint("n", compacted.n.Load()), func(c *NodeConfig) { c.Cordoned = !c.Cordoned }))
+			at := must[*clientv3.GetResponse](t)(r.truth().Get(t.Context(), keyMeta)).Header.Revision
+			must[*clientv3.CompactResponse](t)(n1.client.Compact(t.Context(), at))
+			before := compacted.n.Load()
+			r.net.Break("n2", "")
+			r.net.Clear()
+			eventually(t, "a watch finds its revision compacted", func() bool { return compacted.n.Load() > before })
+			eventually(t, "the watch has told all", func() bool { return seen.Load() >= w.acked.Load()-100 })
+		}
+		abdicate()
+		if who := <-terms; who != "n2" {
+			t.Errorf("then %s leads", who)
+		}
+		configured := int64(len(must[[]NodeConfig](t)(n1.NodeConfigs(t.Context()))))
+		eventually(t, "all nodes are known", func() bool { return configs.Load() == configured })
+		w.end()
+		w.all.Wait()
+		eventually(t, "the newest head is told", func() bool { return seen.Load() >= w.acked.Load() })
+		w.told(t, r.truth())
+		t.Logf("%d events, %d watches compacted, %d out of order", events.Load(), compacted.n.Load(), disorder.Load())
+		if disorder.Load() > 0 {
+			t.Error("events went back")
+		}
+	})
+	t.Run("clocks are an hour apart", func(t *testing.T) {
+		var nodes []*Cluster
+		for name, wrong := range map[string]time.Duration{"early": -time.Hour, "late": time.Hour} {
+			cfg := r.config(t, name, ttl)
+			cfg.Self.Started = time.Now().Add(wrong)
+			cfg.TLS.Time = func() time.Time { return time.Now().Add(wrong) }
+			c, err := Open(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			nodes = append(nodes, c)
+		}
+		w := startWork(t, "clocks", reader, nodes...)
+		w.goesOn(t, "in fine weather", 20)
+		hold(ttl + ttl/2)
+		w.goesOn(t, "after more than a lease", 20)
+		w.told(t, r.truth())
+		if n := w.claims.Load(); n != 1 {
+			t.Errorf("%d claims: a node was taken for dead", n)
+		}
+	})
 	t.Run("members do not hear each other one way", func(t *testing.T) {
 		lease = n1.lease.current()
 		w := startWork(t, "one way", reader, n1)
@@ -260,4 +339,28 @@ func TestFaults(t *testing.T) {
 		w.told(t, r.truth())
 		kept(t)
 	})
+}
+
+// compactions counts the watches that find what they are to go on with compacted.
+type compactions struct {
+	Watcher
+	n atomic.Int64
+}
+
+func (c *compactions) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+	out := make(chan clientv3.WatchResponse)
+	go func() {
+		defer close(out)
+		for res := range c.Watcher.Watch(ctx, key, opts...) {
+			if errors.Is(res.Err(), rpctypes.ErrCompacted) {
+				c.n.Add(1)
+			}
+			select {
+			case out <- res:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
 }

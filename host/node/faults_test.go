@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
 	"github.com/adp-host/adp/host/cluster/clustertest"
 	"github.com/adp-host/adp/host/node"
@@ -236,4 +237,65 @@ func TestReadsGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d rows by %d commits: nothing lost, nothing twice", want, head[id("good")].Seq)
+}
+
+// TestJoinOfAnotherVersion: a node that speaks another format gets no certificate and is told why; the mesh goes on.
+func TestJoinOfAnotherVersion(t *testing.T) {
+	w := newWorkshop(t)
+	authority, err := cluster.OpenAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs := cluster.CertsIn(t.TempDir())
+	request, err := certs.Request([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := authority.Sign(request, "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := certs.Keep(authority.Certificate(), cert); err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.Open(t.Context(), node.Config{Data: t.TempDir(), Name: "n1",
+		Fleet: node.Fleet{Member: &cluster.Member{Name: "n1", Peer: httpsOn(t), Client: httpsOn(t), Certs: certs}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := register(t.Context(), n, w.artifact(t, "good", "well")); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := cluster.CertsIn(t.TempDir())
+	if request, err = other.Request([]string{"127.0.0.1"}); err != nil {
+		t.Fatal(err)
+	}
+	var r readers
+	stop := r.start(t, &onTrio{nodes: []*node.Node{n}, names: []string{"n1"}})
+	refused, joined := 0, 0
+	for format := range 2*host.JoinFormat + 2 {
+		a, err := n.Join(t.Context(), host.JoinRequest{Name: "n2", Format: format, Version: "v0.0.0-another", Request: string(request)})
+		switch {
+		case format == host.JoinFormat:
+			if err != nil || a.Certificate == "" {
+				t.Errorf("a node of this version is refused: %v", err)
+			}
+			joined++
+		case host.CodeOf(err) != host.CodeNodeVersion || host.HintOf(err) == "" || a.Certificate != "":
+			t.Errorf("format %d: %v", format, err)
+		default:
+			refused++
+		}
+	}
+	enough := r.reads[0].Load() + 10
+	eventually(t, "reads go on", func() bool { return r.reads[0].Load() >= enough })
+	stop()
+	t.Logf("%d refused, %d joined, %d reads, %d failed, %d stale", refused, joined, r.reads[0].Load(), r.failed.Load(), r.stale.Load())
+	if r.failed.Load() > 0 || r.stale.Load() > 0 {
+		t.Error("reads did not go on")
+	}
 }
