@@ -134,35 +134,51 @@ func (w *work) told(t *testing.T, kv clientv3.KV) {
 	}
 }
 
-// TestFaults: what can go wrong between nodes and an etcd of three members, one after the other, while a product is run
-// and read.
-func TestFaults(t *testing.T) {
-	r := newTrio(t, func(c *embed.Config) { c.QuotaBackendBytes = 24 << 20 })
-	const ttl = 3 * time.Second
-	n1, n2, reader := r.open(t, "n1", ttl), r.open(t, "n2", ttl), r.open(t, "reader", ttl)
-	lease := n1.lease.current()
-	kept := func(t *testing.T) {
-		t.Helper()
-		if now := n1.lease.current(); now != lease {
-			t.Error("the node lost its lease though most of etcd could be reached")
-		}
-	}
-	hold := func(d time.Duration) { pause(t.Context(), d) }
+// faulty is an etcd of three members with a product's two nodes and a reader.
+type faulty struct {
+	*trio
+	n1, n2, reader *Cluster
+	lease          clientv3.LeaseID // of n1
+}
 
+// faultTTL is how long leases last.
+const faultTTL = 3 * time.Second
+
+func newFaulty(t *testing.T) *faulty {
+	t.Helper()
+	r := newTrio(t, func(c *embed.Config) { c.QuotaBackendBytes = 24 << 20 })
+	f := &faulty{trio: r, n1: r.open(t, "n1", faultTTL), n2: r.open(t, "n2", faultTTL), reader: r.open(t, "reader", faultTTL)}
+	f.lease = f.n1.lease.current()
+	return f
+}
+
+// kept checks that n1 has not been taken for dead.
+func (r *faulty) kept(t *testing.T) {
+	t.Helper()
+	if r.n1.lease.current() != r.lease {
+		t.Error("the node lost its lease though most of etcd could be reached")
+	}
+}
+
+// TestMembersFail: members of etcd hang, are lost, slow, or hard to reach while a product is committed and read. The node
+// that runs it is never taken for dead.
+func TestMembersFail(t *testing.T) {
+	t.Parallel()
+	r := newFaulty(t)
 	t.Run("a member hangs", func(t *testing.T) {
-		w := startWork(t, "hang", reader, n1)
+		w := startWork(t, "hang", r.reader, r.n1)
 		w.goesOn(t, "in fine weather", 20)
 		hung := r.leader(t)
 		r.net.Isolate(r.fronts[hung].Name)
-		w.goesOn(t, "its leader hangs", 5)
-		hold(ttl) // longer than the lease: signs of life go to a member that takes them and says nothing, too
+		w.goesOn(t, "its leader hangs", 3)
+		pause(t.Context(), faultTTL) // longer than the lease: signs of life go to a member that takes them and says nothing, too
 		r.net.Clear()
 		w.goesOn(t, "healed", 20)
 		w.told(t, r.truth())
-		kept(t)
+		r.kept(t)
 	})
 	t.Run("a member is lost", func(t *testing.T) {
-		w := startWork(t, "lost", reader, n1)
+		w := startWork(t, "lost", r.reader, r.n1)
 		w.goesOn(t, "in fine weather", 20)
 		gone := r.leader(t)
 		if err := r.stop(gone); err != nil {
@@ -174,10 +190,10 @@ func TestFaults(t *testing.T) {
 		}
 		w.goesOn(t, "it is back", 20)
 		w.told(t, r.truth())
-		kept(t)
+		r.kept(t)
 	})
 	t.Run("etcd is slow", func(t *testing.T) {
-		w := startWork(t, "slow", reader, n1)
+		w := startWork(t, "slow", r.reader, r.n1)
 		slow := clustertest.Flow{Delay: 50 * time.Millisecond}
 		for _, name := range memberNames {
 			r.net.Set("", name, clustertest.Weather{There: slow, Back: slow})
@@ -186,20 +202,20 @@ func TestFaults(t *testing.T) {
 		r.net.Clear()
 		w.goesOn(t, "fast again", 20)
 		w.told(t, r.truth())
-		kept(t)
+		r.kept(t)
 	})
 	t.Run("etcd is narrow", func(t *testing.T) {
-		w := startWork(t, "narrow", reader, n1)
+		w := startWork(t, "narrow", r.reader, r.n1)
 		for _, name := range memberNames {
 			r.net.Set("", name, clustertest.Weather{There: clustertest.Flow{Rate: 30 << 10}, Back: clustertest.Flow{Rate: 30 << 10}})
 		}
 		w.goesOn(t, "30 KB a second", 10)
 		r.net.Clear()
 		w.told(t, r.truth())
-		kept(t)
+		r.kept(t)
 	})
 	t.Run("connections break", func(t *testing.T) {
-		w := startWork(t, "broken", reader, n1)
+		w := startWork(t, "broken", r.reader, r.n1)
 		broken := 0
 		for range 8 {
 			w.goesOn(t, "between two breaks", 5)
@@ -208,17 +224,35 @@ func TestFaults(t *testing.T) {
 		w.goesOn(t, "afterwards", 20)
 		w.told(t, r.truth())
 		t.Logf("%d connections broken", broken)
-		kept(t)
+		r.kept(t)
 	})
+	t.Run("members do not hear each other one way", func(t *testing.T) {
+		w := startWork(t, "one way", r.reader, r.n1)
+		leader := r.leader(t)
+		r.net.Set(memberNames[leader], "", clustertest.Weather{There: clustertest.Flow{Cut: true}})
+		r.net.Set(memberNames[leader], memberNames[(leader+1)%3], clustertest.Weather{})
+		w.goesOn(t, "the leader speaks to one of two", 50)
+		pause(t.Context(), time.Second)
+		r.net.Clear()
+		w.told(t, r.truth())
+		r.kept(t)
+	})
+}
+
+// TestNodesCutOff: a node that runs a product is cut off from etcd, both ways or one; the other takes over, and what the
+// first still sends is refused.
+func TestNodesCutOff(t *testing.T) {
+	t.Parallel()
+	r := newFaulty(t)
 	for name, weather := range map[string]clustertest.Weather{"a node is cut off": clustertest.Cut,
 		"a node is not heard": {There: clustertest.Flow{Cut: true}}, "a node does not hear": {Back: clustertest.Flow{Cut: true}}} {
 		t.Run(name, func(t *testing.T) {
-			w := startWork(t, name, reader, n1, n2)
+			w := startWork(t, name, r.reader, r.n1, r.n2)
 			w.goesOn(t, "in fine weather", 20)
-			owner := must[map[host.ProductID]Owner](t)(reader.Owners(t.Context()))[w.id].Node
+			owner := must[map[host.ProductID]Owner](t)(r.reader.Owners(t.Context()))[w.id].Node
 			r.net.Set(owner, "", weather)
 			eventually(t, "the other takes over", func() bool {
-				now := must[map[host.ProductID]Owner](t)(reader.Owners(t.Context()))[w.id].Node
+				now := must[map[host.ProductID]Owner](t)(r.reader.Owners(t.Context()))[w.id].Node
 				return now != "" && now != owner
 			})
 			w.goesOn(t, "with the other", 20)
@@ -227,8 +261,14 @@ func TestFaults(t *testing.T) {
 			w.told(t, r.truth())
 		})
 	}
+}
+
+// TestEtcdKept: etcd is full, forgets what watches are to go on with, and serves nodes whose clocks are wrong.
+func TestEtcdKept(t *testing.T) {
+	t.Parallel()
+	r := newFaulty(t)
 	t.Run("etcd is full", func(t *testing.T) {
-		w := startWork(t, "full", reader, n1)
+		w := startWork(t, "full", r.reader, r.n1)
 		w.goesOn(t, "with room", 20)
 		filler, written := make([]byte, 1<<20), 0
 		for {
@@ -249,16 +289,16 @@ func TestFaults(t *testing.T) {
 		t.Logf("full after %d MiB; %d commits refused for want of space", written, w.full.Load())
 	})
 	t.Run("etcd compacts under watches", func(t *testing.T) {
-		w := startWork(t, "compacted", reader, n1)
+		w := startWork(t, "compacted", r.reader, r.n1)
 		w.goesOn(t, "before", 20)
-		compacted := &compactions{Watcher: n2.watch}
-		n2.watch = compacted
+		compacted := &compactions{Watcher: r.n2.watch}
+		r.n2.watch = compacted
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var seen, events, configs, disorder atomic.Int64
 		go func() {
 			var last int64
-			_ = n2.Watch(ctx, func(e Event) {
+			_ = r.n2.Watch(ctx, func(e Event) {
 				events.Add(1)
 				if e.Revision < last {
 					disorder.Add(1)
@@ -268,22 +308,22 @@ func TestFaults(t *testing.T) {
 				}
 			})
 		}()
-		go n2.WatchNodes(ctx, func(f Fleet) { configs.Store(int64(len(f.Configs))) })
+		go r.n2.WatchNodes(ctx, func(f Fleet) { configs.Store(int64(len(f.Configs))) })
 		terms := make(chan string, 10)
 		lead := func(ctx context.Context, term Term) { terms <- term.Node; <-ctx.Done() }
 		leading, abdicate := context.WithCancel(ctx)
-		go n1.Lead(leading, lead)
+		go r.n1.Lead(leading, lead)
 		if who := <-terms; who != "n1" {
 			t.Fatalf("%s leads", who)
 		}
-		go n2.Lead(ctx, lead)
+		go r.n2.Lead(ctx, lead)
 		eventually(t, "the watch runs", func() bool { return seen.Load() > 0 })
 		for range 2 {
 			r.net.Set("n2", "", clustertest.Cut)
 			w.goesOn(t, "unseen", 100)
-			must[NodeConfig](t)(n1.ChangeNodeConfig(t.Context(), fmt.Sprint("n", compacted.n.Load()), func(c *NodeConfig) { c.Cordoned = !c.Cordoned }))
+			must[NodeConfig](t)(r.n1.ChangeNodeConfig(t.Context(), fmt.Sprint("n", compacted.n.Load()), func(c *NodeConfig) { c.Cordoned = !c.Cordoned }))
 			at := must[*clientv3.GetResponse](t)(r.truth().Get(t.Context(), keyMeta)).Header.Revision
-			must[*clientv3.CompactResponse](t)(n1.client.Compact(t.Context(), at))
+			must[*clientv3.CompactResponse](t)(r.n1.client.Compact(t.Context(), at))
 			before := compacted.n.Load()
 			r.net.Break("n2", "")
 			r.net.Clear()
@@ -294,7 +334,7 @@ func TestFaults(t *testing.T) {
 		if who := <-terms; who != "n2" {
 			t.Errorf("then %s leads", who)
 		}
-		configured := int64(len(must[[]NodeConfig](t)(n1.NodeConfigs(t.Context()))))
+		configured := int64(len(must[[]NodeConfig](t)(r.n1.NodeConfigs(t.Context()))))
 		eventually(t, "all nodes are known", func() bool { return configs.Load() == configured })
 		w.end()
 		w.all.Wait()
@@ -308,7 +348,7 @@ func TestFaults(t *testing.T) {
 	t.Run("clocks are an hour apart", func(t *testing.T) {
 		var nodes []*Cluster
 		for name, wrong := range map[string]time.Duration{"early": -time.Hour, "late": time.Hour} {
-			cfg := r.config(t, name, ttl)
+			cfg := r.config(t, name, faultTTL)
 			cfg.Self.Started = time.Now().Add(wrong)
 			cfg.TLS.Time = func() time.Time { return time.Now().Add(wrong) }
 			c, err := Open(t.Context(), cfg)
@@ -318,26 +358,14 @@ func TestFaults(t *testing.T) {
 			t.Cleanup(func() { c.Close() })
 			nodes = append(nodes, c)
 		}
-		w := startWork(t, "clocks", reader, nodes...)
+		w := startWork(t, "clocks", r.reader, nodes...)
 		w.goesOn(t, "in fine weather", 20)
-		hold(ttl + ttl/2)
+		pause(t.Context(), faultTTL+faultTTL/2)
 		w.goesOn(t, "after more than a lease", 20)
 		w.told(t, r.truth())
 		if n := w.claims.Load(); n != 1 {
 			t.Errorf("%d claims: a node was taken for dead", n)
 		}
-	})
-	t.Run("members do not hear each other one way", func(t *testing.T) {
-		lease = n1.lease.current()
-		w := startWork(t, "one way", reader, n1)
-		leader := r.leader(t)
-		r.net.Set(memberNames[leader], "", clustertest.Weather{There: clustertest.Flow{Cut: true}})
-		r.net.Set(memberNames[leader], memberNames[(leader+1)%3], clustertest.Weather{})
-		w.goesOn(t, "the leader speaks to one of two", 50)
-		hold(time.Second)
-		r.net.Clear()
-		w.told(t, r.truth())
-		kept(t)
 	})
 }
 

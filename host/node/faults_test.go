@@ -53,15 +53,18 @@ func newOnTrio(t *testing.T) *onTrio {
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, stop := context.WithCancel(context.Background())
-	var members sync.WaitGroup
-	t.Cleanup(func() { x.net.Clear(); stop(); members.Wait(); x.net.Close() })
+	t.Cleanup(x.net.Close)
 	var endpoints []string
 	for _, f := range fronts {
 		endpoints = append(endpoints, f.Client)
 		cfg := cluster.Config{Dir: t.TempDir(), Node: f.Name, Etcd: f.Tune, Member: &cluster.Member{Name: f.Name, Peer: f.Peer, Client: f.Client, Certs: certified(f.Name)}}
-		members.Go(func() {
-			if err := cluster.RunMember(running, cfg); err != nil {
+		running, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- cluster.RunMember(running, cfg) }()
+		t.Cleanup(func() { // one by one: a leader hands over, and waits for somebody who takes it
+			x.net.Clear()
+			stop()
+			if err := <-ended; err != nil {
 				t.Errorf("member %s: %v", cfg.Node, err)
 			}
 		})
