@@ -443,19 +443,3 @@ func TestNoSpace(t *testing.T) {
 		t.Errorf("in the epoch of a claim that crossed the quota: %v", err)
 	}
 }
-
-// A mesh that a newer adp has written is not opened by an older one.
-func TestNewerMesh(t *testing.T) {
-	dir := t.TempDir()
-	c := openTest(t, Config{Dir: dir})
-	value := must[[]byte](t)(host.CanonicalJSON(meta{Format: metaFormat + 1, Mesh: "m"}))
-	must[*clientv3.PutResponse](t)(c.kv.Put(t.Context(), keyMeta, string(value)))
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Open(t.Context(), Config{Dir: dir, Node: "n1"})
-	wantCode(t, err, host.CodeNodeEtcd)
-	if host.HintOf(err) == "" {
-		t.Errorf("%v comes without a hint", err)
-	}
-}

@@ -1,9 +1,12 @@
 package clustertest
 
 import (
+	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -25,12 +28,8 @@ func (n *Net) Fronts(names ...string) ([]Front, error) {
 	for i, name := range names {
 		f := Front{Name: name}
 		for _, way := range []struct{ front, behind *string }{{&f.Peer, &f.peer}, {&f.Client, &f.client}} {
-			l, err := net.Listen("tcp", "127.0.0.1:0") // a free address
-			if err != nil {
-				return nil, err
-			}
-			*way.behind = l.Addr().String()
-			_ = l.Close()
+			*way.behind = freeAddress()
+			var err error
 			if *way.front, err = n.Before(name, *way.behind); err != nil {
 				return nil, err
 			}
@@ -43,6 +42,25 @@ func (n *Net) Fronts(names ...string) ([]Front, error) {
 		fronts[i].all = strings.Join(all, ",")
 	}
 	return fronts, nil
+}
+
+// ports are below those that systems give to connections and to whoever asks for any port, so that a free one stays free
+// until a member listens there, and begin elsewhere in each process.
+var ports = func() *atomic.Int32 {
+	var p atomic.Int32
+	p.Store(int32(os.Getpid() % 10_000 * 40))
+	return &p
+}()
+
+func freeAddress() string {
+	for {
+		const first, many = 12_000, 18_000
+		address := fmt.Sprintf("127.0.0.1:%d", first+ports.Add(1)%many)
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
 }
 
 // Tune makes a member listen behind the proxies, say its name to the Net when it calls others, and find a lost leader in
