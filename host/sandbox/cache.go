@@ -1,15 +1,18 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/gob"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,12 +21,13 @@ import (
 	"github.com/adp-host/adp/host/wasm"
 )
 
-// cache keeps compiled modules on disk, a folder each:
+// cache keeps compiled modules on disk, a folder for each tenant and in it one for each module:
 //
-//	<dir>/key                the key of the MACs, unless the configuration gave one
-//	<dir>/<name>/module.wasm the metered module
-//	<dir>/<name>/wazero-…/…  its compiled code, as wazero writes it
-//	<dir>/<name>/mac         HMAC-SHA256 over the names and contents of the other files
+//	<dir>/key                           the key of the MACs, unless the configuration gave one
+//	<dir>/t-<tenant>/<name>/module.wasm the metered module
+//	<dir>/t-<tenant>/<name>/module.gob  its data, and how its instances are restored
+//	<dir>/t-<tenant>/<name>/wazero-…/…  its compiled code, as wazero writes it
+//	<dir>/t-<tenant>/<name>/mac         HMAC-SHA256 over the names and contents of the other files
 //
 // Compiled code is native code that will run in this process, and wazero guards it by no more than a CRC. So the folder is
 // private, and nothing is loaded from it that does not carry a MAC under the node's key. The name is the hash of
@@ -35,6 +39,7 @@ type cache struct {
 
 const (
 	cachedModule = "module.wasm"
+	cachedTraits = "module.gob"
 	cachedMAC    = "mac"
 	unused       = 30 * 24 * time.Hour // entries nobody asked for go after this
 )
@@ -95,24 +100,29 @@ func writeKey(name string) error {
 
 // prune removes what crashed processes and old modules have left.
 func (c *cache) prune(now time.Time) {
-	entries, _ := os.ReadDir(c.dir)
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !e.IsDir() {
-			continue
-		}
-		age := now.Sub(info.ModTime())
-		if age > unused || len(e.Name()) != 2*sha256.Size && age > time.Hour {
-			_ = os.RemoveAll(filepath.Join(c.dir, e.Name()))
+	tenants, _ := filepath.Glob(filepath.Join(c.dir, tenantPrefix+"*"))
+	for _, tenant := range tenants {
+		entries, _ := os.ReadDir(tenant)
+		for _, e := range entries {
+			info, err := e.Info()
+			if err != nil || !e.IsDir() {
+				continue
+			}
+			age := now.Sub(info.ModTime())
+			if age > unused || len(e.Name()) != 2*sha256.Size && age > time.Hour {
+				_ = os.RemoveAll(filepath.Join(tenant, e.Name()))
+			}
 		}
 	}
 }
 
+const tenantPrefix = "t-"
+
 // name is the folder of a program.
 func (c *cache) name(id programID, o wasm.Options, interpreter bool) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\nwazero %s\ninterpreter %v\n", id.module, o.Key(), wazeroVersion, interpreter)
-	return hex.EncodeToString(h.Sum(nil))
+	fmt.Fprintf(h, "%q\n%s\n%s\nwazero %s\ninterpreter %v\n", id.tenant, id.module, o.Key(), wazeroVersion, interpreter)
+	return filepath.Join(tenantPrefix+url.PathEscape(id.tenant), hex.EncodeToString(h.Sum(nil)))
 }
 
 // load gives the program in a folder, nil when there is none that verifies.
@@ -127,11 +137,11 @@ func (c *cache) load(ctx context.Context, name string, cfg Config) *program {
 		_ = os.RemoveAll(dir)
 		return nil
 	}
-	metered, err := os.ReadFile(filepath.Join(dir, cachedModule))
+	m, err := readModule(dir)
 	if err != nil {
 		return nil
 	}
-	p, err := compile(ctx, metered, dir, cfg)
+	p, err := compile(ctx, m, dir, cfg)
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil
@@ -141,13 +151,35 @@ func (c *cache) load(ctx context.Context, name string, cfg Config) *program {
 	return p
 }
 
-// store compiles a metered module into a new folder. A cache that cannot be written slows the next start, no more.
-func (c *cache) store(ctx context.Context, name string, metered []byte, cfg Config) (*program, error) {
-	tmp, err := os.MkdirTemp(c.dir, "tmp-")
-	if err != nil {
-		return compile(ctx, metered, "", cfg)
+// readModule reads what writeModule wrote.
+func readModule(dir string) (m wasm.Instantiable, err error) {
+	traits, err := os.ReadFile(filepath.Join(dir, cachedTraits))
+	if err == nil {
+		err = gob.NewDecoder(bytes.NewReader(traits)).Decode(&m)
 	}
-	p, err := compileIn(ctx, tmp, metered, cfg)
+	if err == nil {
+		m.Bytes, err = os.ReadFile(filepath.Join(dir, cachedModule))
+	}
+	return m, err
+}
+
+func writeModule(dir string, m wasm.Instantiable) error {
+	module := m.Bytes
+	m.Bytes = nil
+	var traits bytes.Buffer
+	if err := gob.NewEncoder(&traits).Encode(m); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(filepath.Join(dir, cachedTraits), traits.Bytes(), 0o600), os.WriteFile(filepath.Join(dir, cachedModule), module, 0o600))
+}
+
+// store compiles a module into a new folder. A cache that cannot be written slows the next start, no more.
+func (c *cache) store(ctx context.Context, name string, m wasm.Instantiable, cfg Config) (*program, error) {
+	tmp, err := c.room(name)
+	if err != nil {
+		return compile(ctx, m, "", cfg)
+	}
+	p, err := compileIn(ctx, tmp, m, cfg)
 	if err != nil {
 		_ = os.RemoveAll(tmp)
 		return nil, err
@@ -158,10 +190,19 @@ func (c *cache) store(ctx context.Context, name string, metered []byte, cfg Conf
 	return p, nil
 }
 
+// room makes a folder beside the one that is to be.
+func (c *cache) room(name string) (string, error) {
+	tenant := filepath.Join(c.dir, filepath.Dir(name))
+	if err := os.Mkdir(tenant, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return os.MkdirTemp(tenant, "tmp-")
+}
+
 // compileIn compiles into a folder that has the module. Where another process does it, this one loads the result.
-func compileIn(ctx context.Context, dir string, metered []byte, cfg Config) (*program, error) {
-	if err := os.WriteFile(filepath.Join(dir, cachedModule), metered, 0o600); err != nil {
-		return compile(ctx, metered, "", cfg)
+func compileIn(ctx context.Context, dir string, m wasm.Instantiable, cfg Config) (*program, error) {
+	if err := writeModule(dir, m); err != nil {
+		return compile(ctx, m, "", cfg)
 	}
 	if cfg.Compile != nil && !cfg.Interpreter {
 		if err := cfg.Compile(ctx, dir); err != nil {
@@ -169,7 +210,7 @@ func compileIn(ctx context.Context, dir string, metered []byte, cfg Config) (*pr
 				WithHint("its code is too complex for the time and memory that a compilation may take")
 		}
 	}
-	return compile(ctx, metered, dir, cfg)
+	return compile(ctx, m, dir, cfg)
 }
 
 // seal completes a folder and gives it its name.

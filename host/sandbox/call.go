@@ -81,6 +81,12 @@ func (i *Instance) kill(err error) {
 // span is a piece of guest memory.
 type span struct{ ptr, size uint32 }
 
+// inside are the whole units of a span.
+func (s span) inside(unit int) (from, to int) {
+	from = (int(s.ptr) + unit - 1) / unit * unit
+	return from, max((int(s.ptr)+int(s.size))/unit*unit, from)
+}
+
 // alloc asks the guest for memory that belongs to it.
 func (i *Instance) alloc(ctx context.Context, bytes int64) (span, error) {
 	ptr, err := i.call(ctx, initialize, i.funcs.alloc, uint64(bytes))
@@ -88,16 +94,22 @@ func (i *Instance) alloc(ctx context.Context, bytes int64) (span, error) {
 		return span{}, err
 	}
 	s := span{uint32(ptr), uint32(bytes)}
-	switch end := int64(s.ptr) + bytes; {
-	case s.ptr == 0:
+	if s.ptr == 0 {
 		return span{}, i.end(host.Errorf(host.CodeGuestMemory, "the guest has no room for %s of data in its memory of at most %s", size(bytes), size(i.limits.Memory)).
 			WithHint("raise limits.memory"))
-	case s.ptr%abi.Alignment != 0:
-		return span{}, i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which is not aligned to %d", abi.ExportAlloc, bytes, s.ptr, abi.Alignment))
-	case end > int64(i.mem.size):
-		return span{}, i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which leaves its memory of %d", abi.ExportAlloc, bytes, s.ptr, i.mem.size))
 	}
-	return s, nil
+	return s, i.usable(s)
+}
+
+// usable fails for what no guest may give out as memory.
+func (i *Instance) usable(s span) error {
+	switch end := int64(s.ptr) + int64(s.size); {
+	case s.ptr%abi.Alignment != 0:
+		return i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which is not aligned to %d", abi.ExportAlloc, s.size, s.ptr, abi.Alignment))
+	case end > int64(i.mem.size):
+		return i.end(host.Errorf(host.CodeGuestABI, "%s(%d) returned %d, which leaves its memory of %d", abi.ExportAlloc, s.size, s.ptr, i.mem.size))
+	}
+	return nil
 }
 
 // ensureArena makes the arena of input batches large enough. It is one allocation of the guest, kept from batch to batch.

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -47,11 +45,11 @@ func CompileDir(ctx context.Context, dir string) error {
 	if err := bound(compileMemory, compileTime); err != nil {
 		return err
 	}
-	metered, err := os.ReadFile(filepath.Join(dir, cachedModule))
+	m, err := readModule(dir)
 	if err != nil {
 		return err
 	}
-	p, err := compile(ctx, metered, dir, Config{CompileWorkers: runtime.GOMAXPROCS(0)})
+	p, err := compile(ctx, m, dir, Config{CompileWorkers: runtime.GOMAXPROCS(0)})
 	if err != nil {
 		return err
 	}

@@ -150,6 +150,7 @@ func (s *script) fresh(limits []string) {
 	s.logs, s.metrics, s.asked, s.batches = 0, 0, 0, 0
 	e := newEngine(s.t, Config{})
 	spec := specOf(assemble(s.t, proxy().text()), numbers)
+	spec.Product.Limits.Memory = pageSize // nothing is asked of the guest beforehand: its memory is as the scripts have it
 	for _, l := range limits {
 		name, value, _ := strings.Cut(l, "=")
 		switch name {
@@ -162,7 +163,7 @@ func (s *script) fresh(limits []string) {
 	s.i = start(s.t, e, spec, s.f)
 	s.i.meter.setClock(spec.Start)
 	s.i.seed(spec.RunID)
-	s.i.phase = running
+	s.i.phase, s.i.mem.denied = running, false
 }
 
 // number reads a number; end is the end of memory.

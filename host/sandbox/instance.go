@@ -21,8 +21,7 @@ type Instance struct {
 	calls   Calls
 	limits  host.Limits
 
-	mem   *linear
-	mod   api.Module
+	*body // nil before start and after Close
 	funcs exports
 	ctx   guestContext // of the current call
 	phase phase
@@ -38,6 +37,8 @@ type Instance struct {
 	metrics    map[string]bool // names seen
 	inputs     []*cdata.Writer
 	arena      span            // of input batches, in guest memory
+	laid       int64           // the most that was laid into it since start
+	flushed    bool            // the run came to its end
 	outputs    []*cdata.Reader // a reader is made when its port is first used
 	bindings   bindings
 	decided    decided
@@ -69,7 +70,7 @@ type exports struct {
 // Start gives a fresh instance for one run. A module that is refused gives a host.Error of area S.
 func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) {
 	limits := s.Product.Limits.WithDefaults()
-	p, err := e.programs.acquire(ctx, s.Module, limits.Stack, s.Bytes)
+	p, err := e.programs.acquire(ctx, programID{s.Product.ID.Tenant, s.Module, limits.Stack}, s.Bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -90,33 +91,56 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 	if err := i.makePorts(); err != nil {
 		return err
 	}
-	var err error
-	if i.mem, err = newLinear(limit); err != nil {
-		return err
-	}
 	i.ctx.instance = i
 	i.log = logger{to: i.calls.Log, limit: i.limits.Logs}
 	i.seed("initialisation")
-	if i.mod, err = i.program.instantiate(ctx, i.mem); err != nil {
+	i.meter = meter{limit: i.limits.Fuel, quantum: quantum, left: i.limits.Deadline, base: beforeOpen}
+	key := imageKey{memory: limit}
+	if len(i.inputs) > 0 {
+		key.arena = bootArena(limit)
+	}
+	m := i.program.image(key)
+	if m != nil && m.allows(i) {
+		b, err := i.program.ready(ctx, m, limit)
+		if err != nil {
+			return host.Errorf(host.CodeGuestTrap, "the guest cannot be instantiated: %w", err)
+		}
+		i.resume(m, b)
+		return nil
+	}
+	b, err := newBody(ctx, i.program, limit)
+	if err == nil {
+		i.inhabit(b)
+		err = i.program.fill(b.mem)
+	}
+	if err != nil {
 		return host.Errorf(host.CodeGuestTrap, "the guest cannot be instantiated: %w", err)
 	}
-	i.meter = meter{
-		counter: i.mod.ExportedGlobal(fuelGlobal).(api.MutableGlobal),
-		limit:   i.limits.Fuel,
-		quantum: quantum,
-		left:    i.limits.Deadline,
-		base:    beforeOpen,
+	var heard []said
+	i.log.to = func(level int32, message string) {
+		heard = append(heard, said{level, message})
+		i.calls.Log(level, message)
 	}
-	i.funcs = exports{
-		alloc: i.mod.ExportedFunction(abi.ExportAlloc), free: i.mod.ExportedFunction(abi.ExportFree),
-		open: i.mod.ExportedFunction(abi.ExportOpen), process: i.mod.ExportedFunction(abi.ExportProcess),
-		flush: i.mod.ExportedFunction(abi.ExportFlush),
+	err = i.boot(ctx, key.arena)
+	i.log.to = i.calls.Log
+	if err == nil && m == nil {
+		i.program.remember(key, func() (*image, error) { return i.capture(heard) })
 	}
-	return i.boot(ctx)
+	return err
 }
 
-// boot runs what a guest runs before it knows of any product.
-func (i *Instance) boot(ctx context.Context) error {
+// inhabit makes a body the instance's own.
+func (i *Instance) inhabit(b *body) {
+	i.body, i.meter.counter = b, b.counter
+	i.funcs = exports{
+		alloc: b.mod.ExportedFunction(abi.ExportAlloc), free: b.mod.ExportedFunction(abi.ExportFree),
+		open: b.mod.ExportedFunction(abi.ExportOpen), process: b.mod.ExportedFunction(abi.ExportProcess),
+		flush: b.mod.ExportedFunction(abi.ExportFlush),
+	}
+}
+
+// boot runs what a guest runs before it knows of any product. arena is how much it is asked for input batches, in bytes.
+func (i *Instance) boot(ctx context.Context, arena int64) error {
 	for _, name := range []string{startFunction, abi.ExportInitialize} {
 		if f := i.mod.ExportedFunction(name); f != nil {
 			if _, err := i.call(ctx, initialize, f); err != nil {
@@ -132,7 +156,10 @@ func (i *Instance) boot(ctx context.Context) error {
 		return host.Errorf(host.CodeGuestABI, "the guest speaks version %d of the guest ABI, this host version %d", int32(version), abi.Version).
 			WithHint("build it with the SDK that this version of adp carries")
 	}
-	return nil
+	if arena == 0 {
+		return nil
+	}
+	return i.furnish(ctx, arena)
 }
 
 // makePorts prepares the layouts of what crosses. It fails when a schema has a type outside the table.
@@ -202,6 +229,7 @@ func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch
 		return err
 	}
 	w.Write(i.mem.bytes(), i.arena.ptr)
+	i.laid = max(i.laid, size)
 	i.usage.BytesIn += size
 	return i.run(ctx, i.funcs.process, uint64(input), uint64(i.arena.ptr))
 }
@@ -210,6 +238,7 @@ func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch
 func (i *Instance) Flush(ctx context.Context) error {
 	err := i.run(ctx, i.funcs.flush)
 	i.log.flush()
+	i.flushed = err == nil
 	return err
 }
 
@@ -223,22 +252,20 @@ func (i *Instance) Usage() Usage {
 	return u
 }
 
-// Close frees the instance. It may be called more than once.
+// Close ends the instance. It may be called more than once.
 func (i *Instance) Close() error {
 	if i.program == nil {
 		return nil
 	}
+	healthy := i.flushed && !i.dead && i.failure == nil
 	i.dead = true
 	i.usage = i.Usage()
 	i.meter.counter = nil
 	err := i.bindings.close()
-	if i.mod != nil {
-		err = errors.Join(err, i.mod.Close(context.Background()))
-	}
-	if i.mem != nil {
-		i.mem.Free()
+	if i.body != nil {
+		err = errors.Join(err, i.program.leave(i.body, healthy, i.laid))
 	}
 	i.program.release()
-	i.program, i.mod = nil, nil
+	i.program, i.body = nil, nil
 	return err
 }

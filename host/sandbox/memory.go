@@ -16,7 +16,8 @@ const maxMemory = 1<<32 - pageSize
 // moves and growing costs nothing but the pages that are touched.
 type linear struct {
 	reserved []byte
-	size     int // in use
+	size     int    // in use
+	pages    *pages // of the image that it is mapped to; nil while there is none
 	denied   bool
 }
 

@@ -1,4 +1,4 @@
-//go:build linux || darwin || freebsd || netbsd || openbsd
+//go:build darwin || freebsd || netbsd || openbsd
 
 package sandbox
 
@@ -7,8 +7,4 @@ import "syscall"
 // reserve maps zeroed pages that take no memory until they are touched.
 func reserve(size int) ([]byte, error) {
 	return syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-}
-
-func release(b []byte) {
-	_ = syscall.Munmap(b) // it fails only for what reserve did not return
 }

@@ -31,13 +31,20 @@ type program struct {
 	cache     wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
 	compiled  wazero.CompiledModule
 	minMemory int64
+	globals   int         // that are exported to be restored
+	fixed     string      // why instances cannot be restored; "" when they can
+	data      []wasm.Data // of memory, at the beginning
+	parking   *parking
 
 	users int // guarded by owner.mu
+
+	mu     sync.Mutex
+	images map[imageKey]*image
 }
 
-// compile makes a program of a metered module. dir is where the compiled code is kept and looked for; "" nowhere.
-func compile(ctx context.Context, metered []byte, dir string, cfg Config) (_ *program, err error) {
-	p := &program{}
+// compile makes a program of a module. dir is where the compiled code is kept and looked for; "" nowhere.
+func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (_ *program, err error) {
+	p := &program{globals: m.Globals, fixed: m.Reason, data: m.Data, images: map[imageKey]*image{}}
 	defer func() {
 		if err != nil {
 			_ = p.close()
@@ -57,7 +64,7 @@ func compile(ctx context.Context, metered []byte, dir string, cfg Config) (_ *pr
 	if err = link(ctx, p.runtime); err != nil {
 		return nil, err
 	}
-	if p.compiled, err = p.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, cfg.CompileWorkers), metered); err != nil {
+	if p.compiled, err = p.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, cfg.CompileWorkers), m.Bytes); err != nil {
 		return nil, host.Errorf(host.CodeModuleInvalid, "the metered module does not compile: %w", err)
 	}
 	mem := p.compiled.ExportedMemories()[abi.ExportMemory]
@@ -74,8 +81,19 @@ func (p *program) instantiate(ctx context.Context, mem *linear) (api.Module, err
 	return p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 }
 
+// fill writes what a memory has at the beginning.
+func (p *program) fill(mem *linear) error {
+	for _, d := range p.data {
+		if int64(d.Offset)+int64(len(d.Bytes)) > int64(mem.size) {
+			return fmt.Errorf("%d bytes of data at %d leave the memory of %d", len(d.Bytes), d.Offset, mem.size)
+		}
+		copy(mem.bytes()[d.Offset:], d.Bytes)
+	}
+	return nil
+}
+
 func (p *program) close() error {
-	var errs []error
+	errs := []error{p.forgetImages()}
 	if p.runtime != nil {
 		errs = append(errs, p.runtime.Close(context.Background()))
 	}
@@ -110,6 +128,8 @@ type programs struct {
 	load func(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error)
 	keep int
 
+	parking *parking
+
 	mu     sync.Mutex
 	closed bool
 	ready  map[string]*program
@@ -119,11 +139,12 @@ type programs struct {
 
 // programID names what a program is made of.
 type programID struct {
+	tenant string // tenants share nothing, not even code
 	module host.Digest
 	stack  int64
 }
 
-func (id programID) key() string { return fmt.Sprintf("%s/%d", id.module, id.stack) }
+func (id programID) key() string { return fmt.Sprintf("%s/%s/%d", id.tenant, id.module, id.stack) }
 
 // loading is a program that is being compiled.
 type loading struct {
@@ -134,8 +155,7 @@ type loading struct {
 
 // acquire gives the program of a module; the caller releases it. Compilation goes on when ctx ends: the next who asks
 // will have it.
-func (ps *programs) acquire(ctx context.Context, module host.Digest, stack int64, bytes func() ([]byte, error)) (*program, error) {
-	id := programID{module, stack}
+func (ps *programs) acquire(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error) {
 	for {
 		ps.mu.Lock()
 		if ps.closed {
@@ -172,7 +192,7 @@ func (ps *programs) run(ctx context.Context, id programID, l *loading, bytes fun
 	defer ps.mu.Unlock()
 	delete(ps.coming, id.key())
 	if p := l.program; p != nil {
-		p.owner, p.key = ps, id.key()
+		p.owner, p.key, p.parking = ps, id.key(), ps.parking
 		if ps.closed {
 			_ = p.close()
 		} else {

@@ -155,7 +155,7 @@ func TestCache(t *testing.T) {
 		}
 		run(Config{}, 1)
 		run(Config{}, 0)
-		for name, mode := range map[string]fs.FileMode{".": 0o700 | fs.ModeDir, "key": 0o600} {
+		for name, mode := range map[string]fs.FileMode{".": 0o700 | fs.ModeDir, "t-local": 0o700 | fs.ModeDir, "key": 0o600} {
 			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != mode {
 				t.Errorf("%s: %v, %v", name, info.Mode(), err)
 			}
@@ -191,7 +191,7 @@ func TestCacheEntriesDoNotMove(t *testing.T) {
 	}
 	mine := entryOf(t, dir)
 	s := specOf(assemble(t, guest{proc: `(i32.const 9)`}.text()), numbers)
-	theirs := filepath.Join(dir, e.cache.name(programID{s.Module, host.DefaultLimits.Stack}, meterOptions(host.DefaultLimits.Stack), false))
+	theirs := filepath.Join(dir, e.cache.name(programID{host.LocalTenant, s.Module, host.DefaultLimits.Stack}, meterOptions(host.DefaultLimits.Stack), false))
 	if err := os.CopyFS(theirs, os.DirFS(mine)); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,8 @@ func TestCacheEntriesDoNotMove(t *testing.T) {
 func TestCachePrune(t *testing.T) {
 	dir := t.TempDir()
 	make := func(name string, age time.Duration) {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+		name = filepath.Join("t-local", name)
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		at := time.Now().Add(-age)
@@ -218,7 +219,7 @@ func TestCachePrune(t *testing.T) {
 	make("tmp-2", 2*time.Hour)
 	newEngine(t, Config{CacheDir: dir})
 	for name, want := range map[string]bool{fresh: true, stale: false, "tmp-1": true, "tmp-2": false} {
-		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+		if _, err := os.Stat(filepath.Join(dir, "t-local", name)); (err == nil) != want {
 			t.Errorf("%.8s exists: %v", name, !want)
 		}
 	}
@@ -245,17 +246,11 @@ func TestCacheCannotBeWritten(t *testing.T) {
 
 func entryOf(t *testing.T, dir string) string {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
+	entries, err := filepath.Glob(filepath.Join(dir, "t-local", strings.Repeat("?", 64)))
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("nothing is cached: %v", err)
 	}
-	for _, e := range entries {
-		if e.IsDir() && len(e.Name()) == 64 {
-			return filepath.Join(dir, e.Name())
-		}
-	}
-	t.Fatal("nothing is cached")
-	return ""
+	return entries[0]
 }
 
 func files(t *testing.T, dir string) (out []string) {

@@ -22,6 +22,8 @@ type Config struct {
 	CacheKey []byte
 	// Quantum is the fuel between two looks at the clock and the run's context. 0: 100,000, well below a millisecond.
 	Quantum int64
+	// KeepInstances is how many instances wait for their next run, of all modules together. 0: 64.
+	KeepInstances int
 	// KeepModules is how many compiled modules stay in memory when no instance uses them. 0: 64.
 	KeepModules int
 	// CompileWorkers is how many goroutines compile one module. 0: one a processor.
@@ -40,6 +42,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KeepModules <= 0 {
 		c.KeepModules = 64
+	}
+	if c.KeepInstances <= 0 {
+		c.KeepInstances = 64
 	}
 	if c.CompileWorkers <= 0 {
 		c.CompileWorkers = runtime.GOMAXPROCS(0)
@@ -74,7 +79,7 @@ func New(cfg Config) (*Engine, error) {
 			return nil, host.Errorf(host.CodeNodeSetup, "the cache of compiled modules cannot be used: %w", err)
 		}
 	}
-	e.programs = &programs{load: e.load, keep: e.cfg.KeepModules, ready: map[string]*program{}, coming: map[string]*loading{}}
+	e.programs = &programs{load: e.load, keep: e.cfg.KeepModules, parking: &parking{most: e.cfg.KeepInstances}, ready: map[string]*program{}, coming: map[string]*loading{}}
 	return e, nil
 }
 
@@ -122,18 +127,19 @@ func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, e
 			return p, nil
 		}
 	}
-	module, err := bytes()
+	original, err := bytes()
 	if err != nil {
 		return nil, err
 	}
 	e.turns <- struct{}{}
 	defer func() { <-e.turns }()
-	metered, err := admit(ctx, module, o)
+	metered, err := admit(ctx, original, o)
 	if err != nil {
 		return nil, err
 	}
+	m := metered.Instantiable()
 	if e.cache != nil {
-		return e.cache.store(ctx, name, metered.Bytes, e.cfg)
+		return e.cache.store(ctx, name, m, e.cfg)
 	}
-	return compile(ctx, metered.Bytes, "", e.cfg)
+	return compile(ctx, m, "", e.cfg)
 }

@@ -113,6 +113,15 @@ func (a *assembler) plain(b []byte, op string, l []any) ([]byte, []any) {
 				offset = uint64(number(strings.TrimPrefix(take().(string), "offset=")))
 			}
 			b = uleb(uleb(b, uint64(imm[3]-'0')), offset)
+		case imm == "elem" || imm == "data":
+			b = uleb(b, uint64(number(take())))
+		case imm == "reftype":
+			b = append(b, valueCodes[take().(string)+"ref"])
+		case imm == "v128":
+			take() // i64x2
+			for range 2 {
+				b = binary.LittleEndian.AppendUint64(b, uint64(number(take())))
+			}
 		case imm == "i32":
 			b = sleb(b, int64(int32(number(take()))))
 		case imm == "i64":

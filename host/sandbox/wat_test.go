@@ -33,8 +33,8 @@ type assembler struct {
 	fields []([]any)
 	names  map[string]map[string]int // space → name → index
 	types  []string                  // encoded
-	out    [12][]byte                // section contents, vectors without their counts
-	counts [12]int
+	out    [13][]byte                // section contents, vectors without their counts
+	counts [13]int
 	labels []string
 	locals map[string]int
 }
@@ -243,10 +243,14 @@ func (a *assembler) module() []byte {
 	for _, t := range a.types {
 		a.add(1, []byte(t))
 	}
-	for id, content := range a.out {
+	for _, id := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11} {
+		if id == 12 { // the count of data, for the instructions that name them
+			a.counts[id] = a.counts[11]
+		}
 		if a.counts[id] == 0 {
 			continue
 		}
+		content := a.out[id]
 		if id != 8 {
 			content = append(uleb(nil, uint64(a.counts[id])), content...)
 		}
@@ -332,15 +336,21 @@ func (a *assembler) second(f []any) {
 	case "start":
 		a.out[8], a.counts[8] = uleb(nil, a.index("func", f[1])), 1
 	case "elem":
-		b := append(a.code([]byte{0}, l[:1]), 0x0b)
+		b := []byte{1, 0}
+		if l[0] != "func" { // not a passive one
+			b = append(a.code([]byte{0}, l[:1]), 0x0b)
+		}
 		b = uleb(b, uint64(len(l)-1))
 		for _, x := range l[1:] {
 			b = uleb(b, a.index("func", x))
 		}
 		a.add(9, b)
 	case "data":
-		b := append(a.code([]byte{0}, l[:1]), 0x0b)
-		a.add(11, str(b, text(l[1])))
+		b := []byte{1}
+		if len(l) == 2 { // not a passive one
+			b = append(a.code([]byte{0}, l[:1]), 0x0b)
+		}
+		a.add(11, str(b, text(l[len(l)-1])))
 	}
 }
 

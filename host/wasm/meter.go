@@ -47,6 +47,7 @@ type Metered struct {
 	Functions   int    // in the rewritten index space, imports included
 
 	source  *Module
+	module  *Module // that of Bytes
 	options Options
 }
 

@@ -36,7 +36,7 @@ func Meter(m *Module, o Options) (*Metered, error) {
 	}
 	return &Metered{
 		Bytes: out.raw, Refill: w.refill, FuelGlobal: w.fuelGlobal, StackGlobal: w.stackGlobal, HasStart: m.HasStart(),
-		StackBudget: o.StackBudget, FrameFloor: w.floor, Functions: len(out.funcs), source: m, options: o,
+		StackBudget: o.StackBudget, FrameFloor: w.floor, Functions: len(out.funcs), source: m, module: out, options: o,
 	}, nil
 }
 
