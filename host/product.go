@@ -122,6 +122,7 @@ type Input struct {
 	Version        string    `json:"version"`
 	ContractDigest Digest    `json:"contract_digest,omitempty"` // pinned in adp.lock
 	Options        Options   `json:"options,omitempty"`         // for the driver: format, delimiter, …
+	Forms          Forms     `json:"forms,omitempty"`
 }
 
 // Options are settings of one driver use, by name.
@@ -159,6 +160,7 @@ type Output struct {
 	Rules       []Rule     `json:"rules,omitempty"`
 	ContractID  string     `json:"contract_id"`
 	Version     string     `json:"version"`
+	Forms       Forms      `json:"forms,omitempty"`
 }
 
 // Binding is a driver the guest may read from or write to by name, beside its inputs and outputs.
@@ -168,6 +170,7 @@ type Binding struct {
 	Access  string  `json:"access"` // read, write
 	Schema  Schema  `json:"schema"`
 	Options Options `json:"options,omitempty"`
+	Forms   Forms   `json:"forms,omitempty"`
 }
 
 // Schedule says when a product runs beside when it is triggered.

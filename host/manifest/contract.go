@@ -190,17 +190,19 @@ func (m mapping) typ(logical *yaml.Node) (host.Type, bool) {
 
 func (m mapping) integer(physical string) (host.Type, bool) {
 	switch format := text(m.options, "format"); format {
-	case "i32":
+	case "i8", "i16", "i32", "u8", "u16": // the narrow ones with a rule about their range
 		return host.Type{Kind: host.Int32}, true
-	case "i64":
+	case "i64", "u32":
 		return host.Type{Kind: host.Int64}, true
+	case "u64":
+		return m.refuse(value(m.options, "format"), "use logicalType: number with physicalType: decimal(20,0)", "tables store no integers of 64 bits without a sign")
 	case "":
 		if slices.Contains([]string{"int", "int32", "integer", "int4"}, physical) {
 			return host.Type{Kind: host.Int32}, true
 		}
 		return host.Type{Kind: host.Int64}, true
 	default:
-		return m.refuse(value(m.options, "format"), "use i32 or i64", "integers of format %q are outside the type table", format)
+		return m.refuse(value(m.options, "format"), "use i8, i16, i32, i64, u8, u16 or u32", "integers of format %q are outside the type table", format)
 	}
 }
 

@@ -66,12 +66,18 @@ func (s *rules) options(p *yaml.Node, column string, keep func(string, host.Rule
 	if !isFlag(value(o, "exclusiveMaximum")) {
 		read("exclusiveMaximum", func(c *criteria) { c.high(o, "exclusiveMaximum"); c.rule.MaxOpen = true })
 	}
+	if r, ok := narrow[text(o, "format")]; ok && text(p, "logicalType") == "integer" {
+		keep("format", host.Rule{Kind: host.InvalidValues, Min: &r[0], Max: &r[1]})
+	}
 	for _, f := range pairs(o) {
 		if slices.Contains(unjudged, f.key.Value) && !isNull(f.value) {
 			keep(f.key.Value, host.Rule{Kind: host.InvalidValues, Skip: f.key.Value + " is not judged here"})
 		}
 	}
 }
+
+// narrow are the formats of integers that are stored in a wider type, with their first and last value.
+var narrow = map[string][2]float64{"i8": {-1 << 7, 1<<7 - 1}, "i16": {-1 << 15, 1<<15 - 1}, "u8": {0, 1<<8 - 1}, "u16": {0, 1<<16 - 1}, "u32": {0, 1<<32 - 1}}
 
 func isFlag(n *yaml.Node) bool { return n != nil && n.Tag == "!!bool" }
 

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -38,6 +39,7 @@ func (c *compiler) inputs() []host.Input {
 		}
 		c.inputSettings(&in, s)
 		c.inputContract(&in, p, s)
+		in.Forms = c.forms(s, in.Schema)
 		out = append(out, in)
 	}
 	return out
@@ -159,6 +161,7 @@ func (c *compiler) outputs() []host.Output {
 		}
 		if d := c.b.contracts[custom(p, contractProp).Value]; d != nil {
 			c.outputContract(&o, p, s, d)
+			o.Forms = c.forms(s, o.Schema)
 		}
 		out = append(out, o)
 	}
@@ -178,6 +181,31 @@ func (c *compiler) outputContract(o *host.Output, port, settings *yaml.Node, d *
 		}
 	}
 	c.key(o, settings, port)
+}
+
+// forms are the columns of a port that cross in another form than that of their kind.
+func (c *compiler) forms(settings *yaml.Node, s host.Schema) host.Forms {
+	if len(s.Fields) == 0 {
+		return nil // its contract was refused, or is not known yet
+	}
+	var out host.Forms
+	for _, f := range pairs(value(settings, "forms")) {
+		i := s.Index(f.key.Value)
+		if i < 0 {
+			c.add(at(f.key), host.CodeManifestColumn, didYouMean(f.key.Value, names(s)), "forms name column %q, which is not in the contract", f.key.Value)
+			continue
+		}
+		_, err := host.ParseForm(s.Fields[i].Type, f.value.Value)
+		if e, ok := errors.AsType[*host.Error](err); ok {
+			c.add(at(f.value), e.Code, e.Hint, "column %q: %s", f.key.Value, e.Message)
+			continue
+		}
+		if out == nil {
+			out = host.Forms{}
+		}
+		out[f.key.Value] = f.value.Value
+	}
+	return out
 }
 
 // key checks that the key of an output names required columns that a key can be made of.

@@ -165,6 +165,7 @@ func (c *compiler) bindings() []host.Binding {
 		}
 		if d := c.b.contracts[text(f.value, "contract")]; d != nil {
 			b.Schema = c.compileContract(d, b.Name, false).schema
+			b.Forms = c.forms(f.value, b.Schema)
 		}
 		out = append(out, b)
 	}

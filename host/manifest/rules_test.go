@@ -64,6 +64,9 @@ func TestImpliedRules(t *testing.T) {
 		"dates":               {"v3.1.0", `{name: x, logicalType: date, logicalTypeOptions: {minimum: "2020-01-01", maximum: "2020-12-31"}}`, `[{"x":"2020-01-01"},{"x":"2021-01-01"},{"x":null}]`, "x.maximum"},
 		"enum of 3.2":         {"v3.2.0", "{name: x, logicalType: integer, enum: [{value: 1}, {value: 2, label: two}]}", `[{"x":1},{"x":3}]`, "x.enum"},
 		"pattern, length":     {"v3.1.0", "{name: x, logicalType: string, logicalTypeOptions: {pattern: 'A[0-9]', minLength: 2, maxLength: 3}}", `[{"x":"A1"},{"x":"A12"},{"x":"Ä"}]`, "x.minLength x.pattern"},
+		"integers of 8 bits":  {"v3.1.0", "{name: x, logicalType: integer, logicalTypeOptions: {format: i8}}", `[{"x":-128},{"x":127},{"x":null},{"x":128}]`, "x.format"},
+		"no sign":             {"v3.1.0", "{name: x, logicalType: integer, logicalTypeOptions: {format: u32}}", `[{"x":0},{"x":4294967295},{"x":-1}]`, "x.format"},
+		"no sign, all within": {"v3.1.0", "{name: x, logicalType: integer, logicalTypeOptions: {format: u32}}", `[{"x":0},{"x":4294967295}]`, ""},
 		"primary key":         {"v3.1.0", "{name: x, logicalType: integer, primaryKey: true}", `[{"x":null}]`, "x.primaryKey"},
 	} {
 		fsys := contractOf(c.version, "properties: ["+c.properties+"]", "{mode: append}")

@@ -30,7 +30,7 @@ type attempt struct {
 
 	guest      Guest
 	calls      *calls
-	bindings   []*arrow.Schema
+	wall       walls
 	ports      []*port
 	state      *overlay
 	quarantine *quarantine
@@ -106,7 +106,7 @@ func (t *attempt) begin(ctx context.Context) error {
 		return err
 	}
 	for i := range t.a.Product.Outputs {
-		if err := t.openPort(ctx, &t.a.Product.Outputs[i], spec.Outputs[i]); err != nil {
+		if err := t.openPort(ctx, &t.a.Product.Outputs[i], t.wall.outputs[i].stored); err != nil {
 			return err
 		}
 	}
@@ -125,23 +125,34 @@ func (t *attempt) guestSpec(ctx context.Context) (GuestSpec, error) {
 		if err != nil {
 			return s, inputError(&p.Inputs[i], err)
 		}
-		s.Inputs = append(s.Inputs, schema)
+		c, err := newCrossing(schema, p.Inputs[i].Schema, p.Inputs[i].Forms)
+		if err != nil {
+			return s, inputError(&p.Inputs[i], err)
+		}
+		t.wall.inputs, s.Inputs = append(t.wall.inputs, c), append(s.Inputs, c.guest)
 	}
 	for i := range p.Outputs {
 		schema, err := columnar.Emitted(&p.Outputs[i])
 		if err != nil {
 			return s, err
 		}
-		s.Outputs = append(s.Outputs, schema)
+		c, err := newCrossing(schema, p.Outputs[i].Schema, p.Outputs[i].Forms)
+		if err != nil {
+			return s, err
+		}
+		t.wall.outputs, s.Outputs = append(t.wall.outputs, c), append(s.Outputs, c.guest)
 	}
 	for i := range p.Bindings {
 		schema, err := columnar.Schema(p.Bindings[i].Schema)
 		if err != nil {
 			return s, err
 		}
-		s.Bindings = append(s.Bindings, schema)
+		c, err := newCrossing(schema, p.Bindings[i].Schema, p.Bindings[i].Forms)
+		if err != nil {
+			return s, err
+		}
+		t.wall.bindings, s.Bindings = append(t.wall.bindings, c), append(s.Bindings, c.guest)
 	}
-	t.bindings = s.Bindings
 	return s, nil
 }
 

@@ -29,6 +29,11 @@ func (c *calls) Emit(ctx context.Context, port int, rec arrow.RecordBatch) error
 		return host.Errorf(host.CodeGuestBatch, "there is no output port %d", port)
 	}
 	c.t.record.RowsOut += rec.NumRows()
+	rec, err := c.t.wall.outputs[port].back(rec)
+	if err != nil {
+		return host.Errorf(host.CodeGuestBatch, "output %s: the guest emitted what cannot be stored: %w", c.t.ports[port].output.Name, err)
+	}
+	defer rec.Release()
 	return c.t.ports[port].emit(ctx, rec, c.current)
 }
 
@@ -75,13 +80,13 @@ func (c *calls) DriverOpen(ctx context.Context, binding int, request []byte) (dr
 	if len(request) > 0 {
 		options[optionRequest] = string(request)
 	}
-	reader, err := c.t.r.Sources.Open(ctx, c.t.a.Product.ID, b.Name, drivers.Request{URI: b.URI, Schema: c.t.bindings[binding],
+	reader, err := c.t.r.Sources.Open(ctx, c.t.a.Product.ID, b.Name, drivers.Request{URI: b.URI, Schema: c.t.wall.bindings[binding].stored,
 		Mode: drivers.Snapshot, Options: options})
 	if err != nil {
 		return nil, err
 	}
 	c.reads++
-	rec := &recordingReader{Reader: reader, t: c.t, call: c.reads, binding: b.Name}
+	rec := &recordingReader{Reader: reader, t: c.t, call: c.reads, binding: b.Name, crossing: c.t.wall.bindings[binding]}
 	shown := Frame{Kind: FrameRead, Call: rec.call, Binding: b.Name}
 	if len(request) > 0 {
 		shown.Request = asJSON(request)
@@ -110,6 +115,7 @@ type recordingReader struct {
 	t       *attempt
 	call    int64
 	binding string
+	crossing
 }
 
 func (r *recordingReader) Next(ctx context.Context) (drivers.Batch, error) {
@@ -135,6 +141,13 @@ func (r *recordingReader) Next(ctx context.Context) (drivers.Batch, error) {
 		}
 		return drivers.Batch{}, err
 	}
+	if b.Record == nil {
+		return b, nil
+	}
+	defer b.Record.Release()
+	if b.Record, err = r.over(b.Record); err != nil {
+		return drivers.Batch{}, host.Errorf(host.CodeRunInput, "binding %s: %w", r.binding, err)
+	}
 	return b, nil
 }
 
@@ -153,6 +166,10 @@ func (c *calls) DriverWrite(ctx context.Context, binding int, rec arrow.RecordBa
 		}
 		c.sinks[binding] = true
 	}
+	if rec, err = c.t.wall.bindings[binding].back(rec); err != nil {
+		return host.Errorf(host.CodeGuestBatch, "binding %s: the guest wrote what cannot be kept: %w", b.Name, err)
+	}
+	defer rec.Release()
 	c.writes++
 	return c.t.outbox.add(ctx, Frame{Kind: FrameWrite, Ordinal: c.writes, Binding: b.Name, URI: b.URI, Options: b.Options, Record: rec})
 }

@@ -169,7 +169,12 @@ func (t *attempt) process(ctx context.Context, input int, b drivers.Batch) error
 	defer b.Record.Release()
 	t.calls.current = &b
 	defer func() { t.calls.current = nil }()
-	if err := t.guest.Process(ctx, input, b.Record); err != nil {
+	rec, err := t.wall.inputs[input].over(b.Record)
+	if err != nil {
+		return inputError(&t.a.Product.Inputs[input], err)
+	}
+	defer rec.Release()
+	if err := t.guest.Process(ctx, input, rec); err != nil {
 		return err
 	}
 	for _, p := range t.ports {
