@@ -48,7 +48,11 @@ func (a *app) workshop() (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sandbox.New(sandbox.Config{CacheDir: filepath.Join(cache, "compiled")})
+	compile, err := compileInChild()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := sandbox.New(sandbox.Config{CacheDir: filepath.Join(cache, "compiled"), Compile: compile})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == compileWord {
+		os.Exit(compileModule(os.Args[2], os.Stderr))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -34,6 +34,10 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	compile, err := compileInChild()
+	if err != nil {
+		return nil, err
+	}
 	l, err := listen(a.settings.Listen)
 	if err != nil {
 		return nil, err
@@ -44,7 +48,7 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	}
 	n, err := node.Open(ctx, node.Config{
 		Data: a.settings.Data, Name: a.settings.Name, Mesh: a.settings.Mesh, Slots: a.settings.Slots,
-		AnonymousRead: anonymousRead, Log: log, Fleet: fleet,
+		AnonymousRead: anonymousRead, Log: log, Fleet: fleet, Compile: compile,
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/sandbox"
 )
 
 // metrics count what the node does; /metrics shows them.
@@ -35,6 +36,21 @@ func newMetrics() *metrics {
 		Help: "Effects that are committed and not delivered yet, of the products that run on this node."}, product)
 	m.registry.MustRegister(m.seconds, m.waiting)
 	return m
+}
+
+// ofGuests adds how instances of guests came about.
+func (m *metrics) ofGuests(stats func() sandbox.Stats) {
+	for from, count := range map[string]func(sandbox.Stats) int64{
+		"initialised": func(s sandbox.Stats) int64 { return s.Initialised },
+		"mapped":      func(s sandbox.Stats) int64 { return s.Mapped },
+		"reused":      func(s sandbox.Stats) int64 { return s.Reused },
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "adp", Name: "guest_starts_total",
+			Help: "Starts of guests: initialised, from the memory of one that was, or with an instance that served before.",
+			ConstLabels: prometheus.Labels{"from": from}}, func() float64 { return float64(count(stats())) }))
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "adp", Name: "guests_parked",
+		Help: "Instances of guests that wait for their next run."}, func() float64 { return float64(stats().Parked) }))
 }
 
 // observe counts a run that ended.

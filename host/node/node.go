@@ -35,6 +35,8 @@ type Config struct {
 	// AnonymousRead lets loopback read without a token. For public sample data only; it never allows control.
 	AnonymousRead bool
 	Slots         int // runs at once; 0: as many as cores
+	// Compile compiles a module in another process, as in sandbox.Config. nil: modules are compiled in this one.
+	Compile func(ctx context.Context, dir string) error
 	// CleanEvery is about how often a product that has committed since is cleaned up. 0: every hour.
 	CleanEvery time.Duration
 	Log        *slog.Logger // nil: discarded
@@ -172,9 +174,10 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.drivers = map[string]any{"file": fileDriver}
 	maps.Copy(n.drivers, n.cfg.Drivers)
-	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled")}); err != nil {
+	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled"), Compile: n.cfg.Compile}); err != nil {
 		return err
 	}
+	n.metrics.ofGuests(n.engine.Stats)
 	tables := table.New(n.store, table.Options{})
 	n.tables = tables
 	n.policy = policy.Local(policy.Options{AnonymousRead: n.cfg.AnonymousRead})

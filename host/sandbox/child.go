@@ -25,6 +25,7 @@ func CompileWith(command string, args ...string) func(ctx context.Context, dir s
 		defer cancel()
 		cmd := exec.CommandContext(ctx, command, append(args[:len(args):len(args)], dir)...)
 		var said bytes.Buffer
+		cmd.Env = []string{} // it needs nothing of what this process was told
 		cmd.Stderr = &said
 		cmd.WaitDelay = time.Second
 		err := cmd.Run()
@@ -43,7 +44,7 @@ func CompileWith(command string, args ...string) func(ctx context.Context, dir s
 // bounds the memory and processor time of the process as a whole, so it is the last thing that a process does.
 func CompileDir(ctx context.Context, dir string) error {
 	if err := bound(compileMemory, compileTime); err != nil {
-		return err
+		return fmt.Errorf("limits of the compiling process: %w", err)
 	}
 	m, err := readModule(dir)
 	if err != nil {

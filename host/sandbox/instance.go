@@ -108,6 +108,7 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 		i.resume(m, b)
 		return nil
 	}
+	i.program.owner.stats.initialised.Add(1)
 	b, err := newBody(ctx, i.program, limit)
 	if err == nil {
 		i.inhabit(b)

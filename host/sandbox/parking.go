@@ -51,6 +51,13 @@ func (k *parking) enter(b *body) error {
 	return gone.close()
 }
 
+// len is how many are parked.
+func (k *parking) len() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.order.Len()
+}
+
 // clear closes the bodies of an image.
 func (k *parking) clear(m *image) error {
 	k.mu.Lock()

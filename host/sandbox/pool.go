@@ -30,9 +30,11 @@ func (p *program) remember(key imageKey, capture func() (*image, error)) {
 
 // ready gives a body in the state of the image: one that waits, or a new one.
 func (p *program) ready(ctx context.Context, m *image, limit int64) (*body, error) {
-	if b := p.parking.leave(m); b != nil {
+	if b := p.owner.parking.leave(m); b != nil {
+		p.owner.stats.reused.Add(1)
 		return b, nil
 	}
+	p.owner.stats.mapped.Add(1)
 	return m.newBody(ctx, p, limit)
 }
 
@@ -40,7 +42,7 @@ func (p *program) ready(ctx context.Context, m *image, limit int64) (*body, erro
 // of a guest that failed is not looked at. laid is how much of its arena was used.
 func (p *program) leave(b *body, healthy bool, laid int64) error {
 	if m := b.image; healthy && m != nil && b.mem.size == m.size && m.restore(b, laid) == nil {
-		return p.parking.enter(b)
+		return p.owner.parking.enter(b)
 	}
 	return b.close()
 }
@@ -51,7 +53,7 @@ func (p *program) forgetImages() error {
 	defer p.mu.Unlock()
 	var errs []error
 	for _, m := range p.images {
-		errs = append(errs, p.parking.clear(m), m.pages.close())
+		errs = append(errs, p.owner.parking.clear(m), m.pages.close())
 	}
 	clear(p.images)
 	return errors.Join(errs...)

@@ -34,8 +34,6 @@ type program struct {
 	globals   int         // that are exported to be restored
 	fixed     string      // why instances cannot be restored; "" when they can
 	data      []wasm.Data // of memory, at the beginning
-	parking   *parking
-
 	users int // guarded by owner.mu
 
 	mu     sync.Mutex
@@ -129,6 +127,7 @@ type programs struct {
 	keep int
 
 	parking *parking
+	stats   stats
 
 	mu     sync.Mutex
 	closed bool
@@ -192,7 +191,7 @@ func (ps *programs) run(ctx context.Context, id programID, l *loading, bytes fun
 	defer ps.mu.Unlock()
 	delete(ps.coming, id.key())
 	if p := l.program; p != nil {
-		p.owner, p.key, p.parking = ps, id.key(), ps.parking
+		p.owner, p.key = ps, id.key()
 		if ps.closed {
 			_ = p.close()
 		} else {
