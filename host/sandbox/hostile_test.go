@@ -209,7 +209,7 @@ func TestDeadlineWhileTheHostWorks(t *testing.T) {
 }
 
 // Modules that are no modules, or not such as a guest may be.
-func TestRefused(t *testing.T) {
+func TestHostileRefused(t *testing.T) {
 	whole := assemble(t, echo.text())
 	e := newEngine(t, Config{})
 	for _, m := range []struct {
