@@ -33,7 +33,7 @@ var rooms = []struct {
 	{"host/manifest", []string{"abi", "host"}, "documents, no I/O"},
 	{"host/wasm", nil, "pure bytecode work"},
 	{"host/sandbox", []string{"abi", "arrow", "wazero", "drivers", "host", "host/columnar", "host/failpoint", "host/wasm"}, "the only user of wazero"},
-	{"host/sandbox/clause", []string{"abi", "abi/abitest", "arrow", "drivers", "host", "host/sandbox", "host/sandbox/", "host/wasm"}, "a part of the sandbox: holds guests against the SPEC, with the suite that SDKs pass"},
+	{"host/sandbox/clause", []string{"abi", "abi/abitest", "arrow", "drivers", "host", "host/columnar", "host/sandbox", "host/sandbox/", "host/wasm"}, "a part of the sandbox: holds guests against the SPEC, with the suite that SDKs pass"},
 	{"host/run", []string{"abi", "arrow", "drivers", "host", "host/columnar", "host/failpoint", "host/quality"}, "one run; knows its rooms by interfaces of its own"},
 	{"host/table", []string{"abi", "arrow", "iceberg", "drivers", "host", "host/columnar", "host/failpoint"}, "the only user of iceberg-go"},
 	{"host/cluster", []string{"etcd", "host", "host/failpoint"}, "the only user of etcd"},

@@ -11,11 +11,12 @@ import (
 // TestGo runs the suite over the reference product of the Go SDK.
 func TestGo(t *testing.T) { both(t, abitest.BuildGo(t, "conform")) }
 
-// both runs the suite with batches laid down plainly, and with offsets in every column.
+// both runs the suite with batches laid down plainly, and with offsets in every column, offsets of strings and lists that do not
+// begin at 0, and bitmaps where nothing is null.
 func both(t *testing.T, module []byte) {
 	h := newPlain(t, module)
 	t.Run("plain", func(t *testing.T) { abitest.Run(t, h) })
-	h.skip = 3
+	h.layout = abitest.Block{Skip: 3, Lead: 5, Bitmaps: true}
 	t.Run("offset", func(t *testing.T) { abitest.Run(t, h) })
 }
 

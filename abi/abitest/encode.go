@@ -1,8 +1,10 @@
 package abitest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/adp-host/adp/abi"
@@ -14,6 +16,10 @@ type Block struct {
 	Bytes []byte
 	// Skip lays every column of a batch down with so many rows before the first one, hidden by the array's offset.
 	Skip int
+	// Lead puts so many bytes, or elements, before those of the first row of strings, binaries and lists: offsets begin there.
+	Lead int
+	// Bitmaps lays validity bitmaps down also where nothing is null.
+	Bitmaps bool
 }
 
 // take reserves n bytes at the next multiple of 64 and returns their address.
@@ -156,12 +162,13 @@ func (b *Block) array(f Field, values []any) uint32 {
 	b.put64(addr, abi.ArrayNullCount, int64(nulls))
 	b.put64(addr, abi.ArrayOffset, int64(len(values)-length))
 	buffers := []uint32{0}
-	if nulls > 0 {
+	if nulls > 0 || b.Bitmaps {
 		buffers[0] = b.place(validity)
 	}
 	switch f.Format {
 	case "u", "z":
-		offsets, data := []byte{0, 0, 0, 0}, []byte{}
+		data := bytes.Repeat([]byte{0xa5}, b.Lead)
+		offsets := binary.LittleEndian.AppendUint32(nil, uint32(len(data)))
 		for _, v := range values {
 			switch v := v.(type) {
 			case string:
@@ -173,7 +180,8 @@ func (b *Block) array(f Field, values []any) uint32 {
 		}
 		buffers = append(buffers, b.place(offsets), b.place(data))
 	case "+l":
-		offsets, elems := []byte{0, 0, 0, 0}, []any{}
+		elems := b.before(values)
+		offsets := binary.LittleEndian.AppendUint32(nil, uint32(len(elems)))
 		for _, v := range values {
 			if v != nil {
 				elems = append(elems, v.([]any)...)
@@ -194,6 +202,16 @@ func (b *Block) array(f Field, values []any) uint32 {
 	b.put64(addr, abi.ArrayNBuffers, int64(len(buffers)))
 	b.put32(addr, abi.ArrayBuffers, b.pointers(buffers))
 	return addr
+}
+
+// before are Lead copies of the first element of lists; none where there is no element to copy.
+func (b *Block) before(lists []any) []any {
+	for _, v := range lists {
+		if elems, _ := v.([]any); len(elems) > 0 {
+			return slices.Repeat(elems[:1], b.Lead)
+		}
+	}
+	return []any{}
 }
 
 // fixed is the values buffer of a column of fixed width. What lies under a null is 0xa5, so that a guest that looks there

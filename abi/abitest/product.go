@@ -1,6 +1,10 @@
 package abitest
 
-import "github.com/adp-host/adp/abi"
+import (
+	"strings"
+
+	"github.com/adp-host/adp/abi"
+)
 
 // The reference product "conform". Each SDK implements it, by this description:
 //
@@ -89,4 +93,29 @@ func ProductSpec() Spec {
 		},
 		Bindings: []Port{{"source", abi.ModeRead, pair}, {"sink", abi.ModeWrite, pair}},
 	}
+}
+
+// ProductRows are rows that the reference product takes, by input, for inputs that do not take any: they have it call
+// every import but the clock. ProductRun is a run that answers them.
+func ProductRows() map[string][]Row {
+	return map[string][]Row{
+		"changes": {{"a", int64(1), abi.OpInsert, int64(7)}, {"b", nil, abi.OpInsert, int64(7)}, {"a", int64(1), abi.OpUpdateBefore, int64(8)},
+			{"a", int64(2), abi.OpUpdateAfter, int64(8)}, {"b", nil, abi.OpDelete, int64(9)}},
+		"commands": {command("ports"), command("rebuild"), command("config", "greeting"), command("config", "long"), command("config", "missing"),
+			command("log", "info", "hello"), command("random", "8"), command("counter", "rows", "1"), command("gauge", "depth", "2"),
+			command("put", "key", "value"), command("get", "key"), command("get", "old"), command("scan", "o"), command("delete", "old"), command("add", "n", "7"),
+			command("fill", "big", "300000"), command("lookup", "key"), command("keep", "kept"), command("decide", "read", "adp://./a/b", "billing"),
+			command("read", "all"), command("write", "5", "five"), command("upsert", "c", "5"), command("remove", "a")},
+	}
+}
+
+// ProductRun is ProductSpec with settings, state and a source to read.
+func ProductRun() Spec {
+	s := ProductSpec()
+	s.Config = map[string]string{"greeting": "hello", "long": strings.Repeat("long ", 2000)}
+	s.State = map[string][]byte{"old": []byte(strings.Repeat("older ", 1000))}
+	s.Read = func(string, []byte) ([][]Row, error) {
+		return [][]Row{{{int64(1), "one"}, {int64(2), nil}}, {{int64(3), strings.Repeat("three ", 20_000)}}}, nil
+	}
+	return s
 }

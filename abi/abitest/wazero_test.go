@@ -23,7 +23,7 @@ type plain struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
 	stderr  io.Writer
-	skip    int // lays batches down with an offset
+	layout  abitest.Block // how batches are laid down
 }
 
 func newPlain(t testing.TB, module []byte) *plain {
@@ -152,7 +152,8 @@ func (in *instance) Open() error {
 
 func (in *instance) Process(input int, rows []abitest.Row) error {
 	fields := in.spec.Inputs[input].Fields
-	size := abitest.Block{Base: abi.Alignment, Skip: in.h.skip}
+	size := in.h.layout
+	size.Base = abi.Alignment
 	size.Batch(fields, rows)
 	if n := uint32(len(size.Bytes)); n > in.arena[1] {
 		if in.arena[1] > 0 {
@@ -160,7 +161,8 @@ func (in *instance) Process(input int, rows []abitest.Row) error {
 		}
 		in.arena = [2]uint32{in.alloc(int(n)), n}
 	}
-	block := abitest.Block{Base: in.arena[0], Skip: in.h.skip}
+	block := in.h.layout
+	block.Base = in.arena[0]
 	addr := block.Batch(fields, rows)
 	in.write(block.Base, block.Bytes)
 	err := in.outcome(in.call(abi.ExportProcess, uint64(input), uint64(addr)))
@@ -357,7 +359,8 @@ func driverImports() {
 			in.fatal = errors.New("driver_next into a buffer that is not aligned")
 			return refuse(abi.Misaligned)
 		}
-		block := abitest.Block{Base: uint32(a[1]), Skip: in.h.skip}
+		block := in.h.layout
+		block.Base = uint32(a[1])
 		if addr := block.Batch(in.spec.Bindings[0].Fields, batches[0]); addr != block.Base {
 			in.t.Errorf("the batch begins at %d, the buffer at %d", addr, block.Base)
 		}

@@ -79,6 +79,36 @@ func (f Fixture) Execute(ctx context.Context) (FixtureResult, error) {
 	return out, err
 }
 
+// Rows reads what the fixture feeds to inputs, by input; the caller releases the batches.
+func (f Fixture) Rows(ctx context.Context) (map[string][]arrow.RecordBatch, error) {
+	reader, err := file.New(file.Config{})
+	if err != nil {
+		return nil, host.Errorf(host.CodeDriverOpen, "%w", err)
+	}
+	files := fixtureFiles{f, reader}
+	out := map[string][]arrow.RecordBatch{}
+	for i := range f.Product.Inputs {
+		in := &f.Product.Inputs[i]
+		if f.Files[in.Name] == "" {
+			continue
+		}
+		r, err := files.Open(ctx, f.Product, in, nil)
+		for err == nil {
+			var b drivers.Batch
+			if b, err = r.Next(ctx); err == nil {
+				out[in.Name] = append(out[in.Name], b.Record)
+			}
+		}
+		if r != nil {
+			err = errors.Join(ignoreEOF(err), r.Close())
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
 // readOutputs reads all tables of a head.
 func readOutputs(ctx context.Context, tables *table.Tables, p *host.Product, head *host.Head) (map[string][]arrow.RecordBatch, error) {
 	out := map[string][]arrow.RecordBatch{}

@@ -17,16 +17,17 @@ type Bare struct{ *Instance }
 
 // Watcher sees the calls of a guest into its host. Calls that are a Watcher too are told of each of them.
 type Watcher interface {
-	// Calling is told of a call before it happens, with its parameters as they lie on the stack. When it answers true the
+	// Calling is told of a call before it happens, with its parameters. When it answers true the
 	// call does not happen and gives result.
 	Calling(module, name string, params []uint64) (result uint64, instead bool)
 	// Called is told what a call has given; 0 for functions without a result.
 	Called(module, name string, result uint64)
 }
 
-// Bare starts an instance as Start does.
+// Bare starts an instance that has a guest's whole life before it: it is initialised for itself alone, not taken from an image, and
+// was asked for no memory yet. A Bare around what Start gives has both behind it.
 func (e *Engine) Bare(ctx context.Context, s Spec, c Calls) (Bare, error) {
-	i, err := e.Start(ctx, s, c)
+	i, err := e.instance(ctx, s, c, true)
 	return Bare{i}, err
 }
 

@@ -79,7 +79,7 @@ func link(ctx context.Context, rt wazero.Runtime) error {
 		b := rt.NewHostModuleBuilder(m.name)
 		for _, f := range m.funcs {
 			t := wasm.MustFuncType(f.signature)
-			b.NewFunctionBuilder().WithGoFunction(enter(m.name, f, len(t.Results) > 0), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
+			b.NewFunctionBuilder().WithGoFunction(enter(m.name, f, t), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
 			return err
@@ -89,7 +89,7 @@ func link(ctx context.Context, rt wazero.Runtime) error {
 }
 
 // enter finds the instance that calls, takes the price of the call and counts it where calls are counted.
-func enter(module string, f hostFunc, answers bool) api.GoFunc {
+func enter(module string, f hostFunc, t wasm.FuncType) api.GoFunc {
 	return func(ctx context.Context, stack []uint64) {
 		i := ctx.(*guestContext).instance
 		if f.cost == 0 {
@@ -101,7 +101,7 @@ func enter(module string, f hostFunc, answers bool) api.GoFunc {
 			i.count(f)
 		}
 		if w, ok := i.calls.(Watcher); ok {
-			i.watched(w, module, f, answers, stack)
+			i.watched(w, module, f, t, stack)
 			return
 		}
 		f.call(i, stack)
@@ -109,15 +109,20 @@ func enter(module string, f hostFunc, answers bool) api.GoFunc {
 }
 
 // watched is a call that somebody looks at, and may answer in the function's place.
-func (i *Instance) watched(w Watcher, module string, f hostFunc, answers bool, stack []uint64) {
-	params := len(wasm.MustFuncType(f.signature).Params)
-	result, instead := w.Calling(module, f.name, stack[:params:params])
+func (i *Instance) watched(w Watcher, module string, f hostFunc, t wasm.FuncType, stack []uint64) {
+	params := make([]uint64, len(t.Params))
+	for n, v := range stack[:len(params)] {
+		if params[n] = v; t.Params[n] == wasm.I32 {
+			params[n] = uint64(uint32(v)) // the rest is undefined
+		}
+	}
+	result, instead := w.Calling(module, f.name, params)
 	if !instead {
 		f.call(i, stack)
-		if answers {
+		if len(t.Results) > 0 {
 			result = stack[0]
 		}
-	} else if answers {
+	} else if len(t.Results) > 0 {
 		stack[0] = result
 	}
 	w.Called(module, f.name, result)

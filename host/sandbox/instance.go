@@ -39,6 +39,7 @@ type Instance struct {
 	arena      span            // of input batches, in guest memory
 	laid       int64           // the most that was laid into it since start
 	flushed    bool            // the run came to its end
+	cold       bool            // initialised for itself alone, and asked for nothing beforehand
 	outputs    []*cdata.Reader // a reader is made when its port is first used
 	bindings   bindings
 	decided    decided
@@ -69,12 +70,16 @@ type exports struct {
 
 // Start gives a fresh instance for one run. A module that is refused gives a host.Error of area S.
 func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) {
+	return e.instance(ctx, s, c, false)
+}
+
+func (e *Engine) instance(ctx context.Context, s Spec, c Calls, cold bool) (*Instance, error) {
 	limits := s.Product.Limits.WithDefaults()
 	p, err := e.programs.acquire(ctx, programID{s.Product.ID.Tenant, s.Module, limits.Stack}, s.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{program: p, spec: s, calls: c, limits: limits, metrics: map[string]bool{}}
+	i := &Instance{program: p, spec: s, calls: c, limits: limits, metrics: map[string]bool{}, cold: cold}
 	if err := i.start(ctx, e.cfg.Quantum); err != nil {
 		i.Close()
 		return nil, err
@@ -96,11 +101,11 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 	i.seed("initialisation")
 	i.meter = meter{limit: i.limits.Fuel, quantum: quantum, left: i.limits.Deadline, base: beforeOpen}
 	key := imageKey{memory: limit}
-	if len(i.inputs) > 0 {
+	if len(i.inputs) > 0 && !i.cold {
 		key.arena = bootArena(limit)
 	}
 	m := i.program.image(key)
-	if m != nil && m.allows(i) {
+	if m != nil && !i.cold && m.allows(i) {
 		b, err := i.program.ready(ctx, m, limit)
 		if err != nil {
 			return host.Errorf(host.CodeGuestTrap, "the guest cannot be instantiated: %w", err)
@@ -124,7 +129,7 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 	}
 	err = i.boot(ctx, key.arena)
 	i.log.to = i.calls.Log
-	if err == nil && m == nil {
+	if err == nil && m == nil && !i.cold {
 		i.program.remember(key, func() (*image, error) { return i.capture(heard) })
 	}
 	return err

@@ -22,12 +22,12 @@ type Harness struct {
 func (h Harness) Start(t abitest.T, a abitest.Spec) abitest.Instance {
 	t.Helper()
 	r := newRun(a)
-	guest, err := h.Engine.Bare(context.Background(), sandboxSpec(h.Module, r), r)
+	guest, err := h.Engine.Start(context.Background(), sandboxSpec(h.Module, r), r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = guest.Close() })
-	return &instance{r, guest}
+	return &instance{r, sandbox.Bare{Instance: guest}}
 }
 
 // sandboxSpec is what the sandbox has to know of a run.

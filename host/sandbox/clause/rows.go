@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host"
 )
 
 // Between the plain rows of abitest and Arrow.
@@ -43,12 +44,55 @@ func arrowType(f abitest.Field) arrow.DataType {
 	case "+s":
 		return arrow.StructOf(arrowFields(f.Children)...)
 	}
-	return map[string]arrow.DataType{
-		"b": arrow.FixedWidthTypes.Boolean, "i": arrow.PrimitiveTypes.Int32, "l": arrow.PrimitiveTypes.Int64,
-		"f": arrow.PrimitiveTypes.Float32, "g": arrow.PrimitiveTypes.Float64, "tdD": arrow.FixedWidthTypes.Date32,
-		"ttu": arrow.FixedWidthTypes.Time64us, "tsu:": &arrow.TimestampType{Unit: arrow.Microsecond},
-		"tsu:UTC": &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, "u": arrow.BinaryTypes.String, "z": arrow.BinaryTypes.Binary,
-	}[f.Format]
+	return plainTypes[f.Format]
+}
+
+// plainTypes are those without parameters or children, by format.
+var plainTypes = map[string]arrow.DataType{
+	"b": arrow.FixedWidthTypes.Boolean, "i": arrow.PrimitiveTypes.Int32, "l": arrow.PrimitiveTypes.Int64,
+	"f": arrow.PrimitiveTypes.Float32, "g": arrow.PrimitiveTypes.Float64, "tdD": arrow.FixedWidthTypes.Date32,
+	"ttu": arrow.FixedWidthTypes.Time64us, "tsu:": &arrow.TimestampType{Unit: arrow.Microsecond},
+	"tsu:UTC": &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, "u": arrow.BinaryTypes.String, "z": arrow.BinaryTypes.Binary,
+}
+
+// fieldOf is the plain form of a column. Forms that only a product's own declaration asks for have none yet.
+func fieldOf(f arrow.Field) (abitest.Field, error) {
+	out := abitest.Field{Name: f.Name, Nullable: f.Nullable}
+	var children []arrow.Field
+	switch t := f.Type.(type) {
+	case *arrow.ListType:
+		children = []arrow.Field{t.ElemField()}
+		out.Format = "+l"
+	case *arrow.StructType:
+		children = t.Fields()
+		out.Format = "+s"
+	case *arrow.Decimal128Type:
+		out.Format = fmt.Sprintf("d:%d,%d", t.Precision, t.Scale)
+	default:
+		for format, known := range plainTypes {
+			if arrow.TypeEqual(f.Type, known) {
+				out.Format = format
+			}
+		}
+	}
+	if out.Format == "" {
+		return out, host.Errorf(host.CodeTableType, "column %s: no batches of %s can be made up here", f.Name, f.Type)
+	}
+	var err error
+	out.Children, err = fieldsOf(children)
+	return out, err
+}
+
+func fieldsOf(in []arrow.Field) ([]abitest.Field, error) {
+	var out []abitest.Field
+	for _, f := range in {
+		plain, err := fieldOf(f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, plain)
+	}
+	return out, nil
 }
 
 // toArrow makes a batch of rows, in a slice of a longer one, so that offsets are at work.

@@ -1,0 +1,112 @@
+package clause
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/adp-host/adp/abi"
+	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host/sandbox"
+)
+
+// Subject is a module that is held against the SPEC, and what it is run with.
+type Subject struct {
+	Module []byte
+	// Spec has the ports, settings and state of its product. Without ports they are those of Standard.
+	Spec abitest.Spec
+	// Rows are fed to the inputs they are named by, whole and in parts. An input without rows gets random ones.
+	Rows map[string][]abitest.Row
+}
+
+// Standard are the ports of a module of which nothing else is known: those that §12 of the SPEC names.
+func Standard() abitest.Spec {
+	columns := []abitest.Field{{Name: "id", Format: "l"}, {Name: "name", Format: "u", Nullable: true}, {Name: "amount", Format: "g", Nullable: true}}
+	return abitest.Spec{
+		Inputs:  []abitest.Port{{Name: "in", Mode: abi.ModeIncremental, Fields: columns}},
+		Outputs: []abitest.Port{{Name: "out", Mode: abi.ModeAppend, Fields: columns}},
+	}
+}
+
+// Check holds a module against all clauses, in their order. It fails only when ctx ends.
+func Check(ctx context.Context, e *sandbox.Engine, s Subject) ([]Finding, error) {
+	if len(s.Spec.Inputs)+len(s.Spec.Outputs) == 0 {
+		s.Spec = Standard()
+	}
+	if s.Spec.RunID == "" {
+		s.Spec.RunID = "abi-check"
+	}
+	if s.Spec.Start.IsZero() {
+		s.Spec.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	x := &exam{ctx: ctx, engine: e, subject: s, findings: map[string]Finding{}}
+	x.feed = feed(s)
+	if x.static() && x.allocation() && x.plainRun() {
+		x.variations()
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]Finding, len(Clauses))
+	for i, c := range Clauses {
+		f, ok := x.findings[c.Name]
+		if !ok {
+			f = Finding{Result: NotShown, Seen: x.why}
+		}
+		f.Section, f.Clause = c.Section, c.Name
+		out[i] = f
+	}
+	return out, nil
+}
+
+// Runs reports whether the module was admitted and started: only then is there more to try.
+func Runs(list []Finding) bool {
+	return slices.ContainsFunc(list, func(f Finding) bool { return f.Clause == "version" && f.Result == OK })
+}
+
+// exam is one module under examination.
+type exam struct {
+	ctx      context.Context
+	engine   *sandbox.Engine
+	subject  Subject
+	feed     []batch
+	base     *outcome // of the plain run
+	skewed   bool     // adp_alloc gives addresses that are not aligned: the rest is shown all the same
+	findings map[string]Finding
+	why      string // the rest was not shown
+}
+
+// ok says what was seen of a clause that was kept. A failure stands.
+func (x *exam) ok(clause, format string, args ...any) { x.find(clause, OK, format, args) }
+
+// notShown says why a clause could not be shown.
+func (x *exam) notShown(clause, format string, args ...any) { x.find(clause, NotShown, format, args) }
+
+func (x *exam) find(clause string, r Result, format string, args []any) {
+	named(clause) // or panics
+	if x.findings[clause].Result != Fail {
+		x.findings[clause] = Finding{Result: r, Seen: fmt.Sprintf(format, args...)}
+	}
+}
+
+// fail says how a clause was broken. The first time counts.
+func (x *exam) fail(clause, format string, args ...any) {
+	c := named(clause)
+	if x.findings[clause].Result != Fail {
+		x.findings[clause] = Finding{Result: Fail, Seen: fmt.Sprintf(format, args...), Asks: c.Asks, Mend: c.Mend}
+	}
+}
+
+// failed reports whether anything has failed so far.
+func (x *exam) failed() bool {
+	for _, f := range x.findings {
+		if f.Result == Fail {
+			return true
+		}
+	}
+	return false
+}
+
+// stop says why nothing else will be shown.
+func (x *exam) stop(format string, args ...any) { x.why = fmt.Sprintf(format, args...) }

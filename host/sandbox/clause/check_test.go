@@ -1,0 +1,133 @@
+package clause_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host/sandbox"
+	"github.com/adp-host/adp/host/sandbox/clause"
+)
+
+// prebuilt is the committed module of a text: it is that of the text where there is an assembler, and stands for it where there is none.
+func prebuilt(t *testing.T, wat string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(strings.TrimSuffix(wat, ".wat") + ".wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("wat2wasm"); err != nil {
+		t.Log("NOT COMPARED with its text: there is no wat2wasm here (Debian: wabt)")
+		return b
+	}
+	text, err := os.ReadFile(wat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(wat2wasm(t, string(text)), b) {
+		t.Errorf("the committed module of %s is another one: wat2wasm --debug-names %s", wat, wat)
+	}
+	return b
+}
+
+// results are the clauses with that result.
+func results(list []clause.Finding, r clause.Result) (out []string) {
+	for _, f := range list {
+		if f.Result == r {
+			out = append(out, f.Clause)
+		}
+	}
+	return out
+}
+
+// A guest in plain text, written from the SPEC alone, keeps every clause that it comes to.
+func TestGuestFromSpec(t *testing.T) {
+	e := newEngine(t, sandbox.Config{})
+	list := check(t, e, clause.Subject{Module: prebuilt(t, guestText)})
+	if got := failures(list); got != nil {
+		t.Errorf("failed: %v\n%+v", got, list)
+	}
+	want := []string{"larger-buffer", "operations", "members"}
+	if got := results(list, clause.NotShown); !slices.Equal(got, want) {
+		t.Errorf("not shown: %v, want %v", got, want)
+	}
+}
+
+// A guest with many faults is told all of them at once.
+func TestFaultyGuest(t *testing.T) {
+	list := check(t, newEngine(t, sandbox.Config{}), clause.Subject{Module: prebuilt(t, faultyText)})
+	want := []string{"before-open", "unknown-status", "alloc-aligned", "alloc-full", "arena-not-kept", "arena-unwritten", "open-block", "empty-batch", "validity", "offset"}
+	if got := failures(list); !slices.Equal(got, want) {
+		t.Errorf("failed: %v, want %v", got, want)
+	}
+}
+
+// The reference products of the SDKs come to every clause and keep it, and pass the suite.
+func TestReferenceProducts(t *testing.T) {
+	for name, module := range map[string][]byte{"Go": abitest.BuildGo(t, "conform"), "Rust": abitest.PrebuiltRust(t, "conform")} {
+		e := newEngine(t, sandbox.Config{})
+		for _, f := range check(t, e, clause.Reference(module)) {
+			if f.Result != clause.OK {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}
+
+// The suite outside of go test gives a finding a part, and says what is wrong. TestScripts in cmd/adp has it pass.
+func TestSuite(t *testing.T) {
+	e := newEngine(t, sandbox.Config{})
+	list := clause.Suite(e, prebuilt(t, guestText)) // of other ports
+	if len(list) < 15 {
+		t.Errorf("only %d parts", len(list))
+	}
+	for _, f := range list {
+		if f.Result != clause.Fail || !strings.Contains(f.Seen+f.Mend, "three columns") && f.Clause != "failures" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A guest that refuses the ports it is given has done nothing wrong; what needs a run is not shown.
+func TestOtherPorts(t *testing.T) {
+	s := clause.Reference(prebuilt(t, guestText))
+	list := check(t, newEngine(t, sandbox.Config{}), s)
+	if got := failures(list); got != nil {
+		t.Errorf("failed: %v", got)
+	}
+	i := slices.IndexFunc(list, func(f clause.Finding) bool { return f.Clause == "open" })
+	if list[i].Result != clause.NotShown || !strings.Contains(list[i].Seen, "this guest wants one input") {
+		t.Errorf("%+v", list[i])
+	}
+	if got := results(list, clause.OK); !slices.Contains(got, "alloc-aligned") || slices.Contains(got, "batches") {
+		t.Errorf("ok: %v", got)
+	}
+}
+
+// A guest that tells the time is not blamed for what it tells: its clock goes on with its work, of which another layout makes more.
+func TestTellsTime(t *testing.T) {
+	b, err := os.ReadFile(guestText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := mutant{"time", memory, `(import "adp_v1" "clock" (func $clock (result i64))) ` + memory, nil}.text(t, string(b))
+	clock = mutant{"time", `(i64.store (i32.const 368) (global.get $rows))`, `(i64.store (i32.const 368) (call $clock))`, nil}.text(t, clock)
+	e := newEngine(t, sandbox.Config{})
+	if got := failures(check(t, e, clause.Subject{Module: wat2wasm(t, clock)})); got != nil {
+		t.Errorf("failed: %v", got)
+	}
+}
+
+// A check that is interrupted gives no findings.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if list, err := clause.Check(ctx, newEngine(t, sandbox.Config{}), clause.Subject{Module: prebuilt(t, guestText)}); err == nil {
+		t.Errorf("%+v", list)
+	}
+}

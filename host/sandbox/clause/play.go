@@ -1,0 +1,229 @@
+package clause
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/adp-host/adp/abi"
+	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host"
+)
+
+// manner is how the host's part is played in a run. All of it is the host's choice: a guest does the same in every manner.
+type manner struct {
+	layout   abitest.Block // how batches are laid down; its place is set for each
+	sandbox  bool          // the open block as the sandbox lays it down, not as abitest does
+	scribble bool          // the arena is overwritten when a batch has been processed
+	move     bool          // each batch lies elsewhere, and where the one before it lay is overwritten and given back
+	hoard    bool          // more memory is asked for before and between batches, and overwritten
+	image    bool          // the run begins from an image of an initialised instance, if there is one
+	still    bool          // the clock stands still during a call
+	answer   func(c call) (uint64, bool)
+}
+
+// wasiClock is WASI's other name for the clock.
+const wasiClock = "clock_time_get"
+
+// allocation is where a run ends for which there is no memory.
+const allocation = "asking for memory"
+
+// outcome is how a run ended, and all that it did.
+type outcome struct {
+	where   string // the call that it ended in
+	status  int32  // what that call gave
+	err     error  // or why it did not return
+	result  abitest.Result
+	calls   []call
+	batches int // that were processed with success
+	hoards  int
+}
+
+// good reports whether the run ended as it should.
+func (o *outcome) good() bool { return o.err == nil && o.status == 0 }
+
+// why is how a run failed, in words.
+func (o *outcome) why() string {
+	if o.err != nil {
+		return o.where + ": " + reason(o.err)
+	}
+	text := fmt.Sprintf("%s returned %d", o.where, o.status)
+	for i := len(o.result.Logs) - 1; i >= 0; i-- {
+		if l := o.result.Logs[i]; l.Level == abi.LogError {
+			return text + ", its log: " + l.Message
+		}
+	}
+	return text
+}
+
+// play runs the guest over batches in some manner.
+func (x *exam) play(s abitest.Spec, batches []batch, m manner) *outcome {
+	o := &outcome{where: "the start"}
+	g, err := x.start(s, m)
+	defer g.close()
+	p := player{g, m, o, span{}}
+	if o.err = err; err == nil {
+		p.run(batches)
+	}
+	o.result, o.calls = g.result, g.calls
+	return o
+}
+
+// player is a run under way.
+type player struct {
+	*guest
+	m     manner
+	o     *outcome
+	arena span
+}
+
+func (p *player) run(batches []batch) {
+	if p.m.hoard && p.more() != nil || p.open() != nil || p.o.status != 0 {
+		return
+	}
+	for n, b := range batches {
+		p.o.where = fmt.Sprintf("adp_process of batch %d, %d rows of input %s", n+1, len(b.rows), p.spec.Inputs[b.input].Name)
+		if p.process(b) != nil || p.o.status != 0 {
+			return
+		}
+		p.o.batches++
+		if p.m.hoard && n < 20 && p.more() != nil {
+			return
+		}
+	}
+	p.flush()
+	p.kept()
+}
+
+// flush ends the run. Only what Instance.Flush has ended goes back to the instances that wait.
+func (p *player) flush() {
+	p.o.where = abi.ExportFlush
+	if p.m.image {
+		p.o.status, p.o.err = p.whole(abi.ExportFlush, p.bare.Flush)
+		return
+	}
+	p.o.status, p.o.err = p.call(abi.ExportFlush)
+}
+
+// whole has the sandbox play the host's part in a call, and takes its error apart again.
+func (p *player) whole(export string, call func(context.Context) error) (int32, error) {
+	p.enter(export)
+	err := call(p.x.ctx)
+	if host.CodeOf(err) == host.CodeGuestStatus {
+		return int32(abi.Failed), nil
+	}
+	return 0, err
+}
+
+// noted keeps the first error.
+func (p *player) noted(err error) error {
+	if p.o.err == nil {
+		p.o.err = err
+	}
+	return err
+}
+
+func (p *player) open() error {
+	p.o.where = abi.ExportOpen
+	if p.m.sandbox {
+		p.o.status, p.o.err = p.whole(abi.ExportOpen, p.bare.Open)
+		return p.o.err
+	}
+	measure := abitest.Block{Base: abi.Alignment}
+	measure.Open(p.spec)
+	at, err := p.alloc(uint32(len(measure.Bytes)), "the open block")
+	if err != nil {
+		p.o.where = allocation
+		return p.noted(err)
+	}
+	block := abitest.Block{Base: at.base()}
+	addr := block.Open(p.spec)
+	copy(p.bare.Memory()[block.Base:], block.Bytes)
+	p.o.status, p.o.err = p.call(abi.ExportOpen, uint64(addr), uint64(len(block.Bytes)))
+	return p.o.err
+}
+
+func (p *player) process(b batch) error {
+	fields := p.spec.Inputs[b.input].Fields
+	measure := p.m.layout
+	measure.Base = abi.Alignment
+	measure.Batch(fields, b.rows)
+	if err := p.room(uint32(len(measure.Bytes))); err != nil {
+		p.o.where = allocation
+		return p.noted(err)
+	}
+	block := p.m.layout
+	block.Base = p.arena.base()
+	addr := block.Batch(fields, b.rows)
+	copy(p.bare.Memory()[block.Base:], block.Bytes)
+	p.o.status, p.o.err = p.call(abi.ExportProcess, uint64(b.input), uint64(addr))
+	if p.o.err != nil {
+		return p.o.err
+	}
+	if now := p.bare.Memory()[block.Base:][:len(block.Bytes)]; !bytes.Equal(now, block.Bytes) {
+		at := 0
+		for now[at] == block.Bytes[at] {
+			at++
+		}
+		p.x.fail("arena-unwritten", "%s wrote to the arena, %d bytes behind its beginning", p.o.where, at)
+	}
+	if p.m.scribble {
+		p.scribble(p.arena)
+	}
+	return nil
+}
+
+// room makes the arena large enough. The first is never the last: some batches later a larger one is needed.
+func (p *player) room(size uint32) error {
+	old := p.arena
+	if p.m.move {
+		next, err := p.alloc(size, "the arena")
+		if err != nil {
+			return err
+		}
+		p.arena = next
+		if old.size == 0 {
+			return nil
+		}
+		p.scribble(old)
+		return p.free(old)
+	}
+	if size <= old.size {
+		return nil
+	}
+	if old.size > 0 {
+		if err := p.free(old); err != nil {
+			return err
+		}
+	}
+	var err error
+	p.arena, err = p.alloc(size, "the arena")
+	return err
+}
+
+// hoarded is the size of the first piece of memory that is asked for and never used.
+const hoarded = 1000
+
+// more asks for memory that serves nothing, and overwrites it.
+func (p *player) more() error {
+	s, err := p.alloc(uint32(hoarded+p.o.hoards*777), "an allocation")
+	if err != nil {
+		p.o.where = allocation
+		return p.noted(err)
+	}
+	p.o.hoards++
+	p.scribble(s)
+	return nil
+}
+
+// kept looks whether memory that serves nothing is as it was left.
+func (p *player) kept() {
+	if !p.m.hoard || p.o.err != nil {
+		return
+	}
+	for _, s := range p.live {
+		if s.what == "an allocation" && !bytes.Equal(p.bytes(s), bytes.Repeat([]byte{poison}, int(s.size))) {
+			p.x.fail("alloc-own", "%s was given to the host and written to by the guest", s)
+		}
+	}
+}
