@@ -52,7 +52,7 @@ func meterOptions(stack int64) wasm.Options {
 // The original is validated twice, by our parser and by the engine: rewriting adds globals and functions, and must not
 // make valid what was not. Limits come first, since an engine can be kept busy for minutes by a few kilobytes.
 func admit(ctx context.Context, module []byte, o wasm.Options) (*wasm.Metered, error) {
-	m, err := wasm.Parse(module)
+	m, err := wasm.ParseWithin(module, o.Limits)
 	if err != nil {
 		return nil, refusal(err)
 	}

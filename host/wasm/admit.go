@@ -49,15 +49,17 @@ func (m *Module) exceeded(l Limits) []error {
 	for _, mem := range m.memories {
 		check("pages of memory", int(mem.Min), l.MemoryPages)
 	}
-	total := 0
+	total, squares := 0, 0
 	for i := range m.bodies {
 		b := &m.bodies[i]
 		total += b.blocks * b.locals
+		squares += b.blocks * b.blocks
 		if len(errs) <= mostReasons {
 			errs = append(errs, m.bodyExceeded(i, l)...)
 		}
 	}
 	check("blocks × locals in the module", total, l.ModuleBlockLocals)
+	check("blocks × blocks in the module", squares, l.BlockSquares)
 	return errs
 }
 
@@ -73,6 +75,7 @@ func (m *Module) bodyExceeded(i int, l Limits) []error {
 	check("bytes of code", b.end-b.start, l.BodyBytes)
 	check("instructions", b.instructions, l.Instructions)
 	check("locals", b.locals, l.Locals)
+	check("calls", b.calls, l.Calls)
 	check("nested blocks", b.nesting, l.Nesting)
 	check("targets of a br_table", b.targets, l.BranchTargets)
 	check("blocks × locals", b.blocks*b.locals, l.BlockLocals)

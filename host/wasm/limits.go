@@ -19,10 +19,12 @@ type Limits struct {
 	BodyBytes         int // of one function
 	Instructions      int // of one function
 	Locals            int // of one function, parameters included
+	Calls             int // of one function, direct and indirect
 	Nesting           int // of blocks, in one function
 	BranchTargets     int // of one br_table
 	BlockLocals       int // blocks × locals of one function: what time and memory of compilation follow
 	ModuleBlockLocals int // the same, summed over the module
+	BlockSquares      int // blocks × blocks, summed over the functions of the module: an engine is slower than linear in them
 }
 
 // DefaultLimits are those of guests. Kits with an interpreter inside are named exceptions with limits of their own.
@@ -42,10 +44,12 @@ var DefaultLimits = Limits{
 	BodyBytes:         1 << 20,
 	Instructions:      500_000,
 	Locals:            1_000,
+	Calls:             50_000,
 	Nesting:           8_192,
 	BranchTargets:     32_768,
 	BlockLocals:       1_000_000,
 	ModuleBlockLocals: 8_000_000,
+	BlockSquares:      4_000_000_000,
 }
 
 // Policy says with whom a module may talk.

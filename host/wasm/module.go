@@ -25,6 +25,7 @@ type Module struct {
 
 	importedFuncs, importedTables, importedMemories, importedGlobals int
 
+	mostBody int    // bytes of a body, while parsing
 	declared []bool // functions that ref.func in a body may name
 	hasDatas bool   // a data count section
 }
@@ -81,6 +82,7 @@ type body struct {
 	blocks       int // about the basic blocks that an engine makes of it
 	nesting      int
 	targets      int // of the largest br_table
+	calls        int
 }
 
 // FuncName is the name that the module gives a function, in its name section or else by its import or first export, or

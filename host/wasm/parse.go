@@ -20,11 +20,13 @@ var magic = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
 // Parse decodes and validates a module: everything that WebAssembly 2.0 asks of a valid module holds of what it
 // returns. Anything else gives an Error of kind ErrInvalid. What it allocates is bounded by a small multiple of len(b),
 // and it never panics.
-func Parse(b []byte) (*Module, error) {
+func Parse(b []byte) (*Module, error) { return parse(b, len(b)) }
+
+func parse(b []byte, mostBody int) (*Module, error) {
 	if !bytes.HasPrefix(b, magic) {
 		return nil, &Error{Kind: ErrInvalid, Offset: 0, Detail: "not a WebAssembly 1 binary"}
 	}
-	m := &Module{raw: b, start: -1}
+	m := &Module{raw: b, start: -1, mostBody: mostBody}
 	r := &reader{b: b, pos: len(magic), end: len(b)}
 	last := 0
 	for r.more() {
@@ -60,6 +62,15 @@ func Parse(b []byte) (*Module, error) {
 		return nil, r.err
 	}
 	return m, nil
+}
+
+// ParseWithin is Parse for bytes of strangers: a module or a function that is larger than the limits allow is refused before it is
+// read. The other limits are for Admit.
+func ParseWithin(b []byte, l Limits) (*Module, error) {
+	if len(b) > l.ModuleBytes {
+		return nil, refusedf("%d bytes, at most %d", len(b), l.ModuleBytes)
+	}
+	return parse(b, l.BodyBytes)
 }
 
 // custom checks the frame of a custom section and keeps the names. A custom section cannot make a module invalid beyond
@@ -349,6 +360,10 @@ func (p *sectionParser) codeEntry(i int) {
 	b := body{start: p.pos, end: p.pos + size, typ: p.funcs[f]}
 	p.pos = b.end
 	if p.err != nil {
+		return
+	}
+	if size > p.mostBody {
+		p.err = &Error{Kind: ErrRefused, Offset: b.start, Func: fmt.Sprintf("$%d", f), Detail: fmt.Sprintf("%d bytes of code, at most %d", size, p.mostBody)}
 		return
 	}
 	if err := p.validate(&b); err != nil {

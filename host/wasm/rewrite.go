@@ -51,6 +51,7 @@ func (l Limits) metered() Limits {
 	l.BodyBytes *= 3
 	l.Instructions *= 3
 	l.Locals += 5
+	l.Calls += l.Instructions // of refill
 	l.Nesting = 2*l.Nesting + 2
 	return l
 }

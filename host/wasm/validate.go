@@ -254,10 +254,12 @@ func (v *validator) step(in *instr) {
 	case opUnreachable, opBr, opBrTable, opReturn:
 		v.control(in)
 	case opCall:
+		v.body.calls++
 		t := v.m.funcType(in.x)
 		v.popAll(t.Params)
 		v.pushAll(t.Results)
 	case opCallIndirect:
+		v.body.calls++
 		if v.m.tables[in.y].elem != FuncRef {
 			v.fail("call_indirect through a table of %s", v.m.tables[in.y].elem)
 		}
