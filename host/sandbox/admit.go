@@ -87,7 +87,7 @@ const maxReasons = 8
 
 // refusal turns what is wrong with a module into an error for people, every reason in it.
 func refusal(err error) error {
-	code, hint := host.CodeModuleRefused, "a guest may import "+abi.ImportModule+" and a part of WASI, and exports what the guest SDKs export"
+	code, hint := host.CodeModuleRefused, "a guest may import "+abi.ImportModule+" and a part of WASI, and exports what the guest SDKs export; adp abi check says it clause by clause"
 	if errors.Is(err, wasm.ErrInvalid) {
 		code, hint = host.CodeModuleInvalid, "build it again with one of the guest SDKs, for wasm32"
 	}

@@ -91,7 +91,8 @@ func (i *Instance) take(port string, r *cdata.Reader, array uint32) (arrow.Recor
 }
 
 func (i *Instance) badBatch(port string, err error) abi.Status {
-	i.fail(host.Errorf(host.CodeGuestBatch, "%s: the guest emitted a batch that is not what it claims: %w", port, err))
+	i.fail(host.Errorf(host.CodeGuestBatch, "%s: the guest emitted a batch that is not what it claims: %w", port, err).
+		WithHint("adp abi check holds a module against every clause of the ABI"))
 	if e, ok := err.(*cdata.Error); ok {
 		return e.Status
 	}

@@ -18,6 +18,10 @@ type Subject struct {
 	Spec abitest.Spec
 	// Rows are fed to the inputs they are named by, whole and in parts. An input without rows gets random ones.
 	Rows map[string][]abitest.Row
+	// Deadline is how long the guest's own work may take in each of the runs. 0: 20 s.
+	Deadline time.Duration
+
+	ports *ports // of a product with forms; nil: as Spec has them
 }
 
 // Standard are the ports of a module of which nothing else is known: those that §12 of the SPEC names.
@@ -29,8 +33,8 @@ func Standard() abitest.Spec {
 	}
 }
 
-// Check holds a module against all clauses, in their order. It fails only when ctx ends.
-func Check(ctx context.Context, e *sandbox.Engine, s Subject) ([]Finding, error) {
+// withDefaults fills in what a Subject need not say.
+func (s Subject) withDefaults() Subject {
 	if len(s.Spec.Inputs)+len(s.Spec.Outputs) == 0 {
 		s.Spec = Standard()
 	}
@@ -40,8 +44,24 @@ func Check(ctx context.Context, e *sandbox.Engine, s Subject) ([]Finding, error)
 	if s.Spec.Start.IsZero() {
 		s.Spec.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	x := &exam{ctx: ctx, engine: e, subject: s, findings: map[string]Finding{}}
-	x.feed = feed(s)
+	if s.Deadline == 0 {
+		s.Deadline = 20 * time.Second
+	}
+	if s.ports == nil {
+		p := plainPorts(s.Spec)
+		s.ports = &p
+	}
+	return s
+}
+
+func newExam(ctx context.Context, e *sandbox.Engine, s Subject) *exam {
+	s = s.withDefaults()
+	return &exam{ctx: ctx, engine: e, subject: s, ports: *s.ports, feed: feed(s), findings: map[string]Finding{}}
+}
+
+// Check holds a module against all clauses, in their order. It fails only when ctx ends.
+func Check(ctx context.Context, e *sandbox.Engine, s Subject) ([]Finding, error) {
+	x := newExam(ctx, e, s)
 	if x.static() && x.allocation() && x.plainRun() {
 		x.variations()
 	}
@@ -65,11 +85,18 @@ func Runs(list []Finding) bool {
 	return slices.ContainsFunc(list, func(f Finding) bool { return f.Clause == "version" && f.Result == OK })
 }
 
+// formed reports whether columns cross in other forms than Spec says. Those are laid down in one way only, the sandbox's.
+func (x *exam) formed() bool {
+	all := slices.Concat(x.ports.inputs, x.ports.outputs, x.ports.bindings)
+	return slices.ContainsFunc(all, crossing.formed)
+}
+
 // exam is one module under examination.
 type exam struct {
 	ctx      context.Context
 	engine   *sandbox.Engine
 	subject  Subject
+	ports    ports
 	feed     []batch
 	base     *outcome // of the plain run
 	skewed   bool     // adp_alloc gives addresses that are not aligned: the rest is shown all the same

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/sandbox"
 	"github.com/adp-host/adp/host/sandbox/clause"
 )
@@ -129,5 +131,47 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	if list, err := clause.Check(ctx, newEngine(t, sandbox.Config{}), clause.Subject{Module: prebuilt(t, guestText)}); err == nil {
 		t.Errorf("%+v", list)
+	}
+}
+
+// Columns that a product asks for in another form cross in it, in rows that fit it.
+func TestForms(t *testing.T) {
+	columns := host.Schema{Fields: []host.Field{{Name: "id", Type: host.Type{Kind: host.Int64}, Required: true},
+		{Name: "name", Type: host.Type{Kind: host.String}}, {Name: "amount", Type: host.Type{Kind: host.Float64}}}}
+	p := &host.Product{Inputs: []host.Input{{Name: "in", Mode: host.Incremental, Schema: columns, Forms: host.Forms{"id": "int16"}}},
+		Outputs: []host.Output{{Name: "out", Mode: host.Append, Schema: columns, Forms: host.Forms{"id": "int16"}}}}
+	e := newEngine(t, sandbox.Config{})
+	s, err := clause.Product(p, prebuilt(t, guestText), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := check(t, e, s)
+	if got := failures(list); got != nil {
+		t.Errorf("failed: %v: %+v", got, list)
+	}
+	want := []string{"larger-buffer", "open-block", "operations", "validity", "offset", "first-offset", "members"}
+	if got := results(list, clause.NotShown); !slices.Equal(got, want) {
+		t.Errorf("not shown: %v, want %v", got, want)
+	}
+	p.Outputs[0].Forms = host.Forms{"name": "large_utf8"} // which the guest does not make
+	if s, err = clause.Product(p, prebuilt(t, guestText), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := failures(check(t, e, s)); len(got) == 0 {
+		t.Error("rows in the wrong form are taken")
+	}
+}
+
+// A guest that never returns is ended, and the check with it.
+func TestSpinning(t *testing.T) {
+	b, err := os.ReadFile(guestText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spin := mutant{"", `(call $array (i32.const 64) (i64.const 1) (i32.const 320))`, `(loop $l (br $l))`, nil}.text(t, string(b))
+	list := check(t, newEngine(t, sandbox.Config{}), clause.Subject{Module: wat2wasm(t, spin), Deadline: 100 * time.Millisecond})
+	i := slices.IndexFunc(list, func(f clause.Finding) bool { return f.Clause == "open" })
+	if list[i].Result != clause.Fail || !strings.Contains(list[i].Seen, "deadline") {
+		t.Errorf("%+v", list[i])
 	}
 }

@@ -22,7 +22,7 @@ func feed(s Subject) []batch {
 	for _, mode := range []uint32{abi.ModeSnapshot, abi.ModeIncremental} {
 		for i, port := range s.Spec.Inputs {
 			if port.Mode == mode {
-				out = append(out, portion(i, port, s.Rows[port.Name])...)
+				out = append(out, portion(i, port, s.ports.inputs[i], s.Rows[port.Name])...)
 			}
 		}
 	}
@@ -30,13 +30,14 @@ func feed(s Subject) []batch {
 }
 
 // portion cuts an input's rows into batches, or makes some up.
-func portion(input int, port abitest.Port, rows []abitest.Row) []batch {
+func portion(input int, port abitest.Port, c crossing, rows []abitest.Row) []batch {
 	var out []batch
 	if len(rows) == 0 {
 		for i, n := range sizes {
 			rows := abitest.RandomRows(port.Fields, n, []float64{0.3, 0, 1}[i%3], uint64(16*input+i))
 			for _, r := range rows {
 				tame(r)
+				fit(r, c)
 			}
 			out = append(out, batch{input, rows})
 		}

@@ -59,8 +59,9 @@ type guest struct {
 // start gives an instance that has run what comes before adp_open, or one that begins from an image of such an instance as soon as
 // there is one. It closes with close.
 func (x *exam) start(s abitest.Spec, m manner) (*guest, error) {
-	g := &guest{run: newRun(s), x: x, answer: m.answer, still: m.still}
+	g := &guest{run: newRun(s, x.ports), x: x, answer: m.answer, still: m.still}
 	spec := sandboxSpec(x.subject.Module, g.run)
+	spec.Product.Limits.Deadline = x.subject.Deadline
 	var err error
 	if m.image {
 		g.bare.Instance, err = x.engine.Start(x.ctx, spec, g)

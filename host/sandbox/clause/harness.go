@@ -21,7 +21,7 @@ type Harness struct {
 // Start implements abitest.Harness. The instance is closed with the part of the suite that asks for it.
 func (h Harness) Start(t abitest.T, a abitest.Spec) abitest.Instance {
 	t.Helper()
-	r := newRun(a)
+	r := newRun(a, plainPorts(a))
 	guest, err := h.Engine.Start(context.Background(), sandboxSpec(h.Module, r), r)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func sandboxSpec(module []byte, r *run) sandbox.Spec {
 		Module:  host.Digest(fmt.Sprintf("sha256:%x", sha256.Sum256(module))),
 		Bytes:   func() ([]byte, error) { return module, nil },
 		Product: p,
-		Inputs:  r.ports.inputs, Outputs: r.ports.outputs, Bindings: r.ports.bindings,
+		Inputs:  guests(r.ports.inputs), Outputs: guests(r.ports.outputs), Bindings: guests(r.ports.bindings),
 		RunID: a.RunID, Start: a.Start, Rebuild: a.Rebuild,
 	}
 }
@@ -69,7 +69,7 @@ func (in *instance) Close()                 { _ = in.guest.Close() }
 
 // Process hands the rows over in a slice of a longer batch, so that offsets are at work.
 func (in *instance) Process(input int, rows []abitest.Row) error {
-	err := in.guest.Process(context.Background(), input, toArrow(in.ports.inputs[input], rows))
+	err := in.guest.Process(context.Background(), input, toArrow(in.ports.inputs[input].plain, rows))
 	arena := in.guest.Arena()
 	copy(arena, bytes.Repeat([]byte{poison}, len(arena))) // who kept a pointer finds this
 	return err

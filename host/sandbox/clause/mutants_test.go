@@ -51,6 +51,8 @@ var mutants = []mutant{
 	{"open", `(call $array (i32.const 64) (i64.const 1) (i32.const 320))`, `unreachable`, nil},
 	{"batches", `(local.set $columns`, `(if (i32.gt_u (local.get $n) (i32.const 64)) (then unreachable))
 		(local.set $columns`, nil},
+	{"batches", `(local.set $columns`, `(if (i32.gt_u (local.get $n) (i32.const 4000)) (then unreachable))
+		(local.set $columns`, nil},
 	{"flush", lastEmit, lastEmit[:len(lastEmit)-2] + ` (return (i32.const 1))))`, nil},
 	{"empty-run", `(i64.store (i32.const 368)`, `(if (i64.eqz (global.get $rows)) (then unreachable))
 		(i64.store (i32.const 368)`, nil},

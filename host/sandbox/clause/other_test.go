@@ -19,7 +19,7 @@ func TestOtherRun(t *testing.T) {
 	defer e.Close(context.Background())
 	s := Reference(abitest.PrebuiltRust(t, "conform"))
 	s.Spec.RunID = "one"
-	x := &exam{ctx: context.Background(), engine: e, subject: s, findings: map[string]Finding{}, feed: feed(s)}
+	x := newExam(context.Background(), e, s)
 	if !x.plainRun() {
 		t.Fatal(x.why)
 	}

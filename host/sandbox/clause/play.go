@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/sandbox/cdata"
 )
 
 // manner is how the host's part is played in a run. All of it is the host's choice: a guest does the same in every manner.
@@ -125,7 +127,7 @@ func (p *player) noted(err error) error {
 
 func (p *player) open() error {
 	p.o.where = abi.ExportOpen
-	if p.m.sandbox {
+	if p.m.sandbox || p.x.formed() {
 		p.o.status, p.o.err = p.whole(abi.ExportOpen, p.bare.Open)
 		return p.o.err
 	}
@@ -144,25 +146,17 @@ func (p *player) open() error {
 }
 
 func (p *player) process(b batch) error {
-	fields := p.spec.Inputs[b.input].Fields
-	measure := p.m.layout
-	measure.Base = abi.Alignment
-	measure.Batch(fields, b.rows)
-	if err := p.room(uint32(len(measure.Bytes))); err != nil {
-		p.o.where = allocation
+	laid, addr, err := p.lay(b)
+	if err != nil {
 		return p.noted(err)
 	}
-	block := p.m.layout
-	block.Base = p.arena.base()
-	addr := block.Batch(fields, b.rows)
-	copy(p.bare.Memory()[block.Base:], block.Bytes)
 	p.o.status, p.o.err = p.call(abi.ExportProcess, uint64(b.input), uint64(addr))
 	if p.o.err != nil {
 		return p.o.err
 	}
-	if now := p.bare.Memory()[block.Base:][:len(block.Bytes)]; !bytes.Equal(now, block.Bytes) {
+	if now := p.bare.Memory()[addr:][:len(laid)]; !bytes.Equal(now, laid) {
 		at := 0
-		for now[at] == block.Bytes[at] {
+		for now[at] == laid[at] {
 			at++
 		}
 		p.x.fail("arena-unwritten", "%s wrote to the arena, %d bytes behind its beginning", p.o.where, at)
@@ -171,6 +165,50 @@ func (p *player) process(b batch) error {
 		p.scribble(p.arena)
 	}
 	return nil
+}
+
+// lay puts a batch into the arena, and gives what lies there now and its address.
+func (p *player) lay(b batch) (laid []byte, addr uint32, err error) {
+	write, size, err := p.writer(b)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := p.room(size); err != nil {
+		p.o.where = allocation
+		return nil, 0, err
+	}
+	addr = p.arena.base()
+	write(p.bare.Memory(), addr)
+	return slices.Clone(p.bare.Memory()[addr:][:size]), addr, nil
+}
+
+// writer lays a batch down once it has a place: as abitest does, in the manner of the run, or as the sandbox does where columns
+// cross in other forms.
+func (p *player) writer(b batch) (write func(memory []byte, at uint32), size uint32, err error) {
+	port := p.ports.inputs[b.input]
+	if !port.formed() {
+		fields := p.spec.Inputs[b.input].Fields
+		measure := p.m.layout
+		measure.Base = abi.Alignment
+		measure.Batch(fields, b.rows)
+		return func(memory []byte, at uint32) {
+			block := p.m.layout
+			block.Base = at
+			block.Batch(fields, b.rows)
+			copy(memory[at:], block.Bytes)
+		}, uint32(len(measure.Bytes)), nil
+	}
+	layout, err := cdata.NewLayout(port.guest)
+	if err != nil {
+		return nil, 0, err
+	}
+	rec, err := port.batch(b.rows)
+	if err != nil {
+		return nil, 0, err
+	}
+	w := layout.NewWriter()
+	bytes, err := w.Plan(rec)
+	return w.Write, uint32(bytes), err
 }
 
 // room makes the arena large enough. The first is never the last: some batches later a larger one is needed.

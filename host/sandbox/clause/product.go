@@ -11,7 +11,7 @@ import (
 
 // Product is the subject that a module is with the ports and settings of its product, and rows for its inputs where there are any.
 func Product(p *host.Product, module []byte, rows map[string][]arrow.RecordBatch) (Subject, error) {
-	s := Subject{Module: module, Rows: map[string][]abitest.Row{}, Spec: abitest.Spec{Config: p.Config}}
+	s := Subject{Module: module, Rows: map[string][]abitest.Row{}, Spec: abitest.Spec{Config: p.Config}, ports: &ports{}}
 	for i := range p.Inputs {
 		if err := s.input(&p.Inputs[i], rows[p.Inputs[i].Name]); err != nil {
 			return s, err
@@ -22,10 +22,7 @@ func Product(p *host.Product, module []byte, rows map[string][]arrow.RecordBatch
 		o := &p.Outputs[i]
 		schema, err := columnar.Emitted(o)
 		if err == nil {
-			schema, err = columnar.Crossing(schema, o.Schema.Fields, o.Forms)
-		}
-		if err == nil {
-			err = add(&s.Spec.Outputs, o.Name, modes[o.Mode], schema)
+			err = add(&s.Spec.Outputs, &s.ports.outputs, abitest.Port{Name: o.Name, Mode: modes[o.Mode]}, schema, o.Schema, o.Forms)
 		}
 		if err != nil {
 			return s, err
@@ -35,10 +32,7 @@ func Product(p *host.Product, module []byte, rows map[string][]arrow.RecordBatch
 	for _, b := range p.Bindings {
 		schema, err := columnar.Schema(b.Schema)
 		if err == nil {
-			schema, err = columnar.Crossing(schema, b.Schema.Fields, b.Forms)
-		}
-		if err == nil {
-			err = add(&s.Spec.Bindings, b.Name, access[b.Access], schema)
+			err = add(&s.Spec.Bindings, &s.ports.bindings, abitest.Port{Name: b.Name, Mode: access[b.Access]}, schema, b.Schema, b.Forms)
 		}
 		if err != nil {
 			return s, err
@@ -47,7 +41,7 @@ func Product(p *host.Product, module []byte, rows map[string][]arrow.RecordBatch
 	return s, nil
 }
 
-// input adds an input, and its rows in the form in which they cross.
+// input adds an input and its rows.
 func (s *Subject) input(in *host.Input, rows []arrow.RecordBatch) error {
 	schema, err := columnar.Schema(in.Schema)
 	if err != nil {
@@ -56,23 +50,15 @@ func (s *Subject) input(in *host.Input, rows []arrow.RecordBatch) error {
 	if len(rows) > 0 {
 		schema = rows[0].Schema() // with the reserved columns of a change feed
 	}
-	if schema, err = columnar.Crossing(schema, in.Schema.Fields, in.Forms); err != nil {
-		return err
-	}
 	mode := abi.ModeIncremental
 	if in.Mode == host.Snapshot {
 		mode = abi.ModeSnapshot
 	}
-	if err := add(&s.Spec.Inputs, in.Name, mode, schema); err != nil {
+	if err := add(&s.Spec.Inputs, &s.ports.inputs, abitest.Port{Name: in.Name, Mode: mode}, schema, in.Schema, in.Forms); err != nil {
 		return err
 	}
 	for _, b := range rows {
-		crossed, err := columnar.Convert(b, schema)
-		if err != nil {
-			return err
-		}
-		s.Rows[in.Name] = append(s.Rows[in.Name], fromArrow(crossed)...)
-		crossed.Release()
+		s.Rows[in.Name] = append(s.Rows[in.Name], fromArrow(b)...)
 	}
 	s.Rows[in.Name] = s.Rows[in.Name][:min(len(s.Rows[in.Name]), mostRows)]
 	return nil
@@ -81,9 +67,14 @@ func (s *Subject) input(in *host.Input, rows []arrow.RecordBatch) error {
 // mostRows is how many rows of an input are fed: many runs see all of them.
 const mostRows = 5000
 
-func add(to *[]abitest.Port, name string, mode uint32, schema *arrow.Schema) error {
-	fields, err := fieldsOf(schema.Fields())
-	*to = append(*to, abitest.Port{Name: name, Mode: mode, Fields: fields})
+// add adds a port, and how it crosses.
+func add(to *[]abitest.Port, crossings *[]crossing, port abitest.Port, schema *arrow.Schema, stored host.Schema, forms host.Forms) error {
+	guest, err := columnar.Crossing(schema, stored.Fields, forms)
+	if err != nil {
+		return err
+	}
+	port.Fields, err = fieldsOf(schema.Fields())
+	*to, *crossings = append(*to, port), append(*crossings, crossing{schema, guest})
 	return err
 }
 

@@ -55,7 +55,7 @@ var plainTypes = map[string]arrow.DataType{
 	"tsu:UTC": &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, "u": arrow.BinaryTypes.String, "z": arrow.BinaryTypes.Binary,
 }
 
-// fieldOf is the plain form of a column. Forms that only a product's own declaration asks for have none yet.
+// fieldOf is the plain form of a column that a contract can have.
 func fieldOf(f arrow.Field) (abitest.Field, error) {
 	out := abitest.Field{Name: f.Name, Nullable: f.Nullable}
 	var children []arrow.Field
@@ -76,7 +76,7 @@ func fieldOf(f arrow.Field) (abitest.Field, error) {
 		}
 	}
 	if out.Format == "" {
-		return out, host.Errorf(host.CodeTableType, "column %s: no batches of %s can be made up here", f.Name, f.Type)
+		return out, host.Errorf(host.CodeTableType, "column %s: %s is not a type of the table", f.Name, f.Type)
 	}
 	var err error
 	out.Children, err = fieldsOf(children)

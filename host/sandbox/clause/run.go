@@ -13,6 +13,7 @@ import (
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host/columnar"
 )
 
 // run is what surrounds an instance: it answers its imports from a Spec and notes what they bring.
@@ -22,21 +23,69 @@ type run struct {
 	result abitest.Result
 }
 
-// ports are the schemas of a Spec.
+// ports are the schemas of a Spec, and those in which they cross to the guest: the same ones unless the product asks for forms.
 type ports struct {
-	inputs, outputs, bindings []*arrow.Schema
+	inputs, outputs, bindings []crossing
 }
 
-func newRun(s abitest.Spec) *run {
-	return &run{spec: s, ports: ports{schemas(s.Inputs), schemas(s.Outputs), schemas(s.Bindings)}, result: abitest.Result{
+// crossing is one port.
+type crossing struct{ plain, guest *arrow.Schema }
+
+// formed reports whether a column of the port crosses in another form.
+func (c crossing) formed() bool { return c.plain != c.guest }
+
+// plainPorts are those of a Spec without forms.
+func plainPorts(s abitest.Spec) ports {
+	cross := func(ports []abitest.Port) (out []crossing) {
+		for _, s := range schemas(ports) {
+			out = append(out, crossing{s, s})
+		}
+		return out
+	}
+	return ports{cross(s.Inputs), cross(s.Outputs), cross(s.Bindings)}
+}
+
+// guests are the schemas as the guest has them.
+func guests(ports []crossing) (out []*arrow.Schema) {
+	for _, p := range ports {
+		out = append(out, p.guest)
+	}
+	return out
+}
+
+// rows are those of a batch of the guest.
+func (c crossing) rows(rec arrow.RecordBatch) ([]abitest.Row, error) {
+	if !c.formed() {
+		return fromArrow(rec), nil
+	}
+	plain, err := columnar.Convert(rec, c.plain)
+	if err != nil {
+		return nil, err
+	}
+	defer plain.Release()
+	return fromArrow(plain), nil
+}
+
+// batch is a batch for the guest.
+func (c crossing) batch(rows []abitest.Row) (arrow.RecordBatch, error) {
+	rec := toArrow(c.plain, rows)
+	if !c.formed() {
+		return rec, nil
+	}
+	return columnar.Convert(rec, c.guest)
+}
+
+func newRun(s abitest.Spec, p ports) *run {
+	return &run{spec: s, ports: p, result: abitest.Result{
 		Emitted: map[string][]abitest.Row{}, Written: map[string][]abitest.Row{}, Metrics: map[string]float64{}, State: maps.Clone(s.State),
 	}}
 }
 
 func (r *run) Emit(_ context.Context, port int, rec arrow.RecordBatch) error {
 	name := r.spec.Outputs[port].Name
-	r.result.Emitted[name] = append(r.result.Emitted[name], fromArrow(rec)...)
-	return nil
+	rows, err := r.ports.outputs[port].rows(rec)
+	r.result.Emitted[name] = append(r.result.Emitted[name], rows...)
+	return err
 }
 
 func (r *run) Log(level int32, message string) {
@@ -83,8 +132,9 @@ func (r *run) Decide(_ context.Context, request []byte) ([]byte, error) {
 
 func (r *run) DriverWrite(_ context.Context, binding int, rec arrow.RecordBatch) error {
 	name := r.spec.Bindings[binding].Name
-	r.result.Written[name] = append(r.result.Written[name], fromArrow(rec)...)
-	return nil
+	rows, err := r.ports.bindings[binding].rows(rec)
+	r.result.Written[name] = append(r.result.Written[name], rows...)
+	return err
 }
 
 // DriverOpen reads nothing where the Spec says nothing.
@@ -100,8 +150,8 @@ func (r *run) DriverOpen(_ context.Context, binding int, request []byte) (driver
 }
 
 type rowReader struct {
-	schema *arrow.Schema
-	rest   [][]abitest.Row
+	port crossing
+	rest [][]abitest.Row
 }
 
 func (r *rowReader) Next(context.Context) (drivers.Batch, error) {
@@ -110,7 +160,8 @@ func (r *rowReader) Next(context.Context) (drivers.Batch, error) {
 	}
 	rows := r.rest[0]
 	r.rest = r.rest[1:]
-	return drivers.Batch{Record: toArrow(r.schema, rows)}, nil
+	rec, err := r.port.batch(rows)
+	return drivers.Batch{Record: rec}, err
 }
 
 func (r *rowReader) Cursor() json.RawMessage { return nil }

@@ -1,6 +1,7 @@
 package clause
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,7 +34,7 @@ func (x *exam) plainRun() bool {
 		rows += len(b.rows)
 	}
 	if _, told := x.findings["batches"]; !told {
-		x.ok("batches", "%d batches, %d rows", len(x.feed), rows)
+		x.ok("batches", "%d batches of 1 to 700 rows, %d rows; a batch of %d rows, and long texts", len(x.feed), rows, largeBatch)
 	}
 	x.ok("flush", "after %d batches", len(x.feed))
 	x.ok("status", "0 from every call")
@@ -93,6 +94,7 @@ func (x *exam) variations() {
 	x.same("offset", manner{layout: abitest.Block{Skip: 3}}, "the same with 3 rows before the first of each column")
 	x.same("first-offset", manner{layout: abitest.Block{Lead: 5}}, "the same with offsets that begin at 5")
 	x.same("validity", manner{layout: abitest.Block{Bitmaps: true}}, "the same with bitmaps of ones")
+	x.large()
 	x.emptyBatch()
 	x.unknownStatus()
 	x.members()
@@ -103,6 +105,10 @@ func (x *exam) variations() {
 func (x *exam) same(clause string, m manner, good string, args ...any) {
 	if len(x.feed) == 0 && slices.Contains([]string{"offset", "first-offset", "validity", "arena-not-kept"}, clause) {
 		x.notShown(clause, "the product has no inputs")
+		return
+	}
+	if x.formed() && slices.Contains([]string{"offset", "first-offset", "validity", "open-block"}, clause) {
+		x.notShown(clause, "columns that cross in another form are laid down in one way only")
 		return
 	}
 	o := x.play(x.subject.Spec, x.feed, m)
@@ -209,6 +215,47 @@ func otherCalls(base, then []call) string {
 		return fmt.Sprintf("%d calls into the host, %d in the run before", len(then), len(base))
 	}
 	return ""
+}
+
+// large runs far larger batches than the plain run's, and values that are larger than a page of memory. A guest may refuse them,
+// but it may not trap.
+func (x *exam) large() {
+	var batches []batch
+	for i, port := range x.subject.Spec.Inputs {
+		given := x.subject.Rows[port.Name]
+		if len(given) == 0 {
+			given = abitest.RandomRows(port.Fields, 100, 0.3, uint64(i))
+			batches = append(batches, batch{i, []abitest.Row{long(given[0])}})
+			for _, r := range append(given, batches[len(batches)-1].rows...) {
+				fit(r, x.ports.inputs[i])
+			}
+		}
+		var b batch
+		for n := range largeBatch {
+			b.input, b.rows = i, append(b.rows, given[n%len(given)])
+		}
+		batches = append(batches, b)
+	}
+	if o := x.play(x.subject.Spec, batches, manner{}); o.err != nil {
+		x.fail(cmp.Or(blame(o.err), "batches"), "%s", o.why())
+	}
+}
+
+// largeBatch is as many rows as a host may well give at a time.
+const largeBatch = 8192
+
+// long is a row whose texts are longer than a page of memory.
+func long(r abitest.Row) abitest.Row {
+	out := slices.Clone(r)
+	for i, v := range out {
+		switch v.(type) {
+		case string:
+			out[i] = strings.Repeat("long ", 20_000)
+		case []byte:
+			out[i] = make([]byte, 100_000)
+		}
+	}
+	return out
 }
 
 // emptyBatch puts batches without rows between the others.
