@@ -12,11 +12,11 @@ import (
 func TestGo(t *testing.T) { both(t, abitest.BuildGo(t, "conform")) }
 
 // both runs the suite with batches laid down plainly, and with offsets in every column, offsets of strings and lists that do not
-// begin at 0, and bitmaps where nothing is null.
+// begin at 0, bitmaps where nothing is null, and gaps.
 func both(t *testing.T, module []byte) {
 	h := newPlain(t, module)
 	t.Run("plain", func(t *testing.T) { abitest.Run(t, h) })
-	h.layout = abitest.Block{Skip: 3, Lead: 5, Bitmaps: true}
+	h.layout = abitest.Block{Skip: 3, Lead: 5, Gap: 100, Bitmaps: true}
 	t.Run("offset", func(t *testing.T) { abitest.Run(t, h) })
 }
 

@@ -18,12 +18,17 @@ type Block struct {
 	Skip int
 	// Lead puts so many bytes, or elements, before those of the first row of strings, binaries and lists: offsets begin there.
 	Lead int
+	// Gap leaves so many bytes of 0xa5 between all that is laid down.
+	Gap int
 	// Bitmaps lays validity bitmaps down also where nothing is null.
 	Bitmaps bool
 }
 
 // take reserves n bytes at the next multiple of 64 and returns their address.
 func (b *Block) take(n int) uint32 {
+	if len(b.Bytes) > 0 {
+		b.Bytes = append(b.Bytes, bytes.Repeat([]byte{0xa5}, b.Gap)...)
+	}
 	for len(b.Bytes)%abi.Alignment != 0 {
 		b.Bytes = append(b.Bytes, 0)
 	}

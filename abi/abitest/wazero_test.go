@@ -142,9 +142,9 @@ func (in *instance) write(addr uint32, b []byte) {
 }
 
 func (in *instance) Open() error {
-	size := abitest.Block{Base: abi.Alignment}
+	size := abitest.Block{Base: abi.Alignment, Gap: in.h.layout.Gap}
 	size.Open(in.spec)
-	block := abitest.Block{Base: in.alloc(len(size.Bytes))}
+	block := abitest.Block{Base: in.alloc(len(size.Bytes)), Gap: in.h.layout.Gap}
 	addr := block.Open(in.spec)
 	in.write(block.Base, block.Bytes)
 	return in.outcome(in.call(abi.ExportOpen, uint64(addr), uint64(len(block.Bytes))))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
@@ -113,7 +115,7 @@ func (x *exam) notShown(clause, format string, args ...any) { x.find(clause, Not
 func (x *exam) find(clause string, r Result, format string, args []any) {
 	named(clause) // or panics
 	if x.findings[clause].Result != Fail {
-		x.findings[clause] = Finding{Result: r, Seen: fmt.Sprintf(format, args...)}
+		x.findings[clause] = Finding{Result: r, Seen: plain(fmt.Sprintf(format, args...))}
 	}
 }
 
@@ -121,8 +123,26 @@ func (x *exam) find(clause string, r Result, format string, args []any) {
 func (x *exam) fail(clause, format string, args ...any) {
 	c := named(clause)
 	if x.findings[clause].Result != Fail {
-		x.findings[clause] = Finding{Result: Fail, Seen: fmt.Sprintf(format, args...), Asks: c.Asks, Mend: c.Mend}
+		x.findings[clause] = Finding{Result: Fail, Seen: plain(fmt.Sprintf(format, args...)), Asks: c.Asks, Mend: c.Mend}
 	}
+}
+
+// plain makes words of a guest fit for a line: they may be long, and may move a terminal's cursor.
+func plain(s string) string {
+	const most = 400
+	r := []rune(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s))
+	if len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return string(r)
 }
 
 // failed reports whether anything has failed so far.
@@ -136,4 +156,4 @@ func (x *exam) failed() bool {
 }
 
 // stop says why nothing else will be shown.
-func (x *exam) stop(format string, args ...any) { x.why = fmt.Sprintf(format, args...) }
+func (x *exam) stop(format string, args ...any) { x.why = plain(fmt.Sprintf(format, args...)) }

@@ -175,3 +175,20 @@ func TestSpinning(t *testing.T) {
 		t.Errorf("%+v", list[i])
 	}
 }
+
+// A guest that calls its host very often is looked at for a while, and counted.
+func TestManyCalls(t *testing.T) {
+	b, err := os.ReadFile(guestText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := mutant{"many", memory, `(import "adp_v1" "clock" (func $clock (result i64))) ` + memory, nil}.text(t, string(b))
+	text = mutant{"many", `(i64.store (i32.const 368)`, `(loop $l (drop (call $clock))
+		(i32.store (i32.const 640) (i32.add (i32.load (i32.const 640)) (i32.const 1))) (br_if $l (i32.lt_u (i32.load (i32.const 640)) (i32.const 150000))))
+		(i64.store (i32.const 368)`, nil}.text(t, text)
+	list := check(t, newEngine(t, sandbox.Config{}), clause.Subject{Module: wat2wasm(t, text)})
+	i := slices.IndexFunc(list, func(f clause.Finding) bool { return f.Clause == "pointers" })
+	if list[i].Result != clause.OK || list[i].Seen != "150010 calls into the host" || failures(list) != nil {
+		t.Errorf("%+v, failed: %v", list[i], failures(list))
+	}
+}

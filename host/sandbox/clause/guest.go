@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/adp-host/adp/abi"
@@ -32,6 +33,19 @@ type call struct {
 	result uint64
 }
 
+// String is the call with its parameters and its result.
+func (c call) String() string {
+	n := len(c.params)
+	for n > 0 && c.params[n-1] == 0 {
+		n--
+	}
+	text := make([]string, n)
+	for i, v := range c.params[:n] {
+		text[i] = fmt.Sprint(v)
+	}
+	return fmt.Sprintf("%s(%s) → %d", c.name, strings.Join(text, ", "), int64(c.result))
+}
+
 // status is what the call gave, 0 where that is no status: all but those of ABI and WASI that answer a length or a time.
 func (c *call) status() abi.Status {
 	if c.module != abi.ImportModule || c.name == abi.ImportClock {
@@ -49,8 +63,9 @@ type guest struct {
 	x      *exam
 	bare   sandbox.Bare
 	stage  string
-	live   []span // what was asked for and not given back
-	calls  []call
+	live   []span                      // what was asked for and not given back
+	calls  []call                      // the first of them
+	made   int                         // calls in all
 	answer func(c call) (uint64, bool) // in the place of an import
 	still  bool                        // the clock stands still during a call of the host
 	now    int64                       // of a clock that does, ns
@@ -61,7 +76,7 @@ type guest struct {
 func (x *exam) start(s abitest.Spec, m manner) (*guest, error) {
 	g := &guest{run: newRun(s, x.ports), x: x, answer: m.answer, still: m.still}
 	spec := sandboxSpec(x.subject.Module, g.run)
-	spec.Product.Limits.Deadline = x.subject.Deadline
+	spec.Product.Limits.Deadline, spec.Product.Limits.Output = x.subject.Deadline, mostKept
 	var err error
 	if m.image {
 		g.bare.Instance, err = x.engine.Start(x.ctx, spec, g)
@@ -81,7 +96,9 @@ func (g *guest) close() {
 func (g *guest) Calling(module, name string, params []uint64) (uint64, bool) {
 	c := call{stage: g.stage, module: module, name: name}
 	copy(c.params[:], params)
-	g.calls = append(g.calls, c)
+	if g.made++; len(g.calls) < mostCalls {
+		g.calls = append(g.calls, c)
+	}
 	switch {
 	case g.still && module == abi.ImportModule && name == abi.ImportClock:
 		return uint64(g.now), true
@@ -95,7 +112,14 @@ func (g *guest) Calling(module, name string, params []uint64) (uint64, bool) {
 }
 
 // Called implements sandbox.Watcher. Calls do not nest.
-func (g *guest) Called(_, _ string, result uint64) { g.calls[len(g.calls)-1].result = result }
+func (g *guest) Called(_, _ string, result uint64) {
+	if g.made <= mostCalls {
+		g.calls[g.made-1].result = result
+	}
+}
+
+// mostCalls is how many calls of a run are looked at: a guest can make many millions.
+const mostCalls = 100_000
 
 // call calls an export and judges the status that it gives, unless that may be one that it was given.
 func (g *guest) call(export string, params ...uint64) (int32, error) {
@@ -136,6 +160,7 @@ func (g *guest) alloc(size uint32, what string) (span, error) {
 	case s.ptr%abi.Alignment != 0 && !g.x.skewed:
 		g.x.fail("alloc-aligned", "adp_alloc(%d) returned %d, which is %d × 64 + %d", asked, s.ptr, s.ptr/64, s.ptr%64)
 		g.x.skewed = true
+		return g.alloc(size, what)
 	}
 	for _, other := range g.live {
 		if uint64(s.ptr) < uint64(other.ptr)+uint64(other.size) && uint64(other.ptr) < uint64(s.ptr)+uint64(s.size) {

@@ -27,8 +27,11 @@ type manner struct {
 // wasiClock is WASI's other name for the clock.
 const wasiClock = "clock_time_get"
 
-// allocation is where a run ends for which there is no memory.
-const allocation = "asking for memory"
+// Where a run ends for which there is no memory, and one whose guest does not take it back.
+const (
+	allocation = "asking for memory"
+	release    = "giving memory back"
+)
 
 // outcome is how a run ended, and all that it did.
 type outcome struct {
@@ -36,13 +39,20 @@ type outcome struct {
 	status  int32  // what that call gave
 	err     error  // or why it did not return
 	result  abitest.Result
-	calls   []call
-	batches int // that were processed with success
+	calls   []call // the first of them
+	made    int    // calls in all
+	batches int    // that were processed with success
 	hoards  int
+	opened  bool // adp_open took the ports
 }
 
 // good reports whether the run ended as it should.
 func (o *outcome) good() bool { return o.err == nil && o.status == 0 }
+
+// refused reports whether the guest ended the run of its own will: with a status, and a reason in its log.
+func (o *outcome) refused() bool {
+	return o.err == nil && o.status != 0 && slices.ContainsFunc(o.result.Logs, func(l abitest.Log) bool { return l.Level == abi.LogError })
+}
 
 // why is how a run failed, in words.
 func (o *outcome) why() string {
@@ -55,7 +65,7 @@ func (o *outcome) why() string {
 			return text + ", its log: " + l.Message
 		}
 	}
-	return text
+	return text + " and logged no reason"
 }
 
 // play runs the guest over batches in some manner.
@@ -67,7 +77,7 @@ func (x *exam) play(s abitest.Spec, batches []batch, m manner) *outcome {
 	if o.err = err; err == nil {
 		p.run(batches)
 	}
-	o.result, o.calls = g.result, g.calls
+	o.result, o.calls, o.made = g.result, g.calls, g.made
 	return o
 }
 
@@ -83,6 +93,7 @@ func (p *player) run(batches []batch) {
 	if p.m.hoard && p.more() != nil || p.open() != nil || p.o.status != 0 {
 		return
 	}
+	p.o.opened = true
 	for n, b := range batches {
 		p.o.where = fmt.Sprintf("adp_process of batch %d, %d rows of input %s", n+1, len(b.rows), p.spec.Inputs[b.input].Name)
 		if p.process(b) != nil || p.o.status != 0 {
@@ -131,14 +142,14 @@ func (p *player) open() error {
 		p.o.status, p.o.err = p.whole(abi.ExportOpen, p.bare.Open)
 		return p.o.err
 	}
-	measure := abitest.Block{Base: abi.Alignment}
+	measure := abitest.Block{Base: abi.Alignment, Gap: p.m.layout.Gap}
 	measure.Open(p.spec)
 	at, err := p.alloc(uint32(len(measure.Bytes)), "the open block")
 	if err != nil {
 		p.o.where = allocation
 		return p.noted(err)
 	}
-	block := abitest.Block{Base: at.base()}
+	block := abitest.Block{Base: at.base(), Gap: p.m.layout.Gap}
 	addr := block.Open(p.spec)
 	copy(p.bare.Memory()[block.Base:], block.Bytes)
 	p.o.status, p.o.err = p.call(abi.ExportOpen, uint64(addr), uint64(len(block.Bytes)))
@@ -174,7 +185,6 @@ func (p *player) lay(b batch) (laid []byte, addr uint32, err error) {
 		return nil, 0, err
 	}
 	if err := p.room(size); err != nil {
-		p.o.where = allocation
 		return nil, 0, err
 	}
 	addr = p.arena.base()
@@ -214,28 +224,32 @@ func (p *player) writer(b batch) (write func(memory []byte, at uint32), size uin
 // room makes the arena large enough. The first is never the last: some batches later a larger one is needed.
 func (p *player) room(size uint32) error {
 	old := p.arena
-	if p.m.move {
-		next, err := p.alloc(size, "the arena")
-		if err != nil {
-			return err
-		}
-		p.arena = next
-		if old.size == 0 {
-			return nil
-		}
-		p.scribble(old)
-		return p.free(old)
-	}
-	if size <= old.size {
+	if !p.m.move && size <= old.size {
 		return nil
 	}
-	if old.size > 0 {
-		if err := p.free(old); err != nil {
+	if old.size > 0 && !p.m.move {
+		if err := p.back(old); err != nil {
 			return err
 		}
 	}
 	var err error
-	p.arena, err = p.alloc(size, "the arena")
+	if p.arena, err = p.alloc(size, "the arena"); err != nil {
+		p.o.where = allocation
+		return err
+	}
+	if old.size > 0 && p.m.move {
+		p.scribble(old)
+		return p.back(old)
+	}
+	return nil
+}
+
+// back gives an arena back.
+func (p *player) back(s span) error {
+	err := p.free(s)
+	if err != nil {
+		p.o.where = release
+	}
 	return err
 }
 

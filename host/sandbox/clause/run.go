@@ -13,6 +13,7 @@ import (
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
 )
 
@@ -21,6 +22,7 @@ type run struct {
 	spec   abitest.Spec
 	ports  ports
 	result abitest.Result
+	kept   int // bytes in the state, and in keys that were written
 }
 
 // ports are the schemas of a Spec, and those in which they cross to the guest: the same ones unless the product asks for forms.
@@ -108,9 +110,15 @@ func (r *run) StatePut(key, value []byte) error {
 	if r.result.State == nil {
 		r.result.State = map[string][]byte{}
 	}
+	if r.kept += len(key) + len(value) - len(r.result.State[string(key)]); r.kept > mostKept {
+		return host.Errorf(host.CodeRunState, "the guest puts more than %d MiB into its state", mostKept>>20)
+	}
 	r.result.State[string(key)] = value
 	return nil
 }
+
+// mostKept bounds what a run may put into its state, and what it may emit and write, in bytes.
+const mostKept = 64 << 20
 
 func (r *run) StateDelete(key []byte) { delete(r.result.State, string(key)) }
 
