@@ -34,6 +34,7 @@ const (
 	CodeGuestABI       ErrorCode = "ADP-S011" // speaks another ABI version, or breaks the ABI
 	CodeGuestLogs      ErrorCode = "ADP-S012" // logged past its limit
 	CodeGuestCallLimit ErrorCode = "ADP-S013" // called the host too often, or out of place
+	CodeGuestShare     ErrorCode = "ADP-S014" // asks for more than its tenant or product may have on this node
 
 	// R: runs.
 	CodeRunHeld      ErrorCode = "ADP-R001" // a rule held the attempt

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"sync"
 
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
@@ -14,40 +13,19 @@ import (
 
 // Rooms do not know each other; where one declares what another offers, the shapes are equal and converted here.
 
-type guests struct {
-	engine *sandbox.Engine
-	slots  slots // a guest has one from its start to its end; nil: there is no limit
-	// started, when set, is told of each run: a look that finds nothing pending starts no guest.
-	started func(host.ProductID)
-}
+type guests struct{ engine *sandbox.Engine }
 
 func (g guests) Start(ctx context.Context, s run.GuestSpec, c run.Calls) (run.Guest, error) {
-	if err := g.slots.acquire(ctx); err != nil {
-		return nil, err
-	}
-	if g.started != nil {
-		g.started(s.Product.ID)
-	}
 	i, err := g.engine.Start(ctx, sandbox.Spec(s), c)
 	if err != nil {
-		g.slots.release()
 		return nil, err
 	}
-	return guest{i, sync.OnceFunc(g.slots.release)}, nil
+	return guest{i}, nil
 }
 
-type guest struct {
-	*sandbox.Instance
-	leave func() // its slot, once
-}
+type guest struct{ *sandbox.Instance }
 
 func (g guest) Usage() run.Usage { return run.Usage(g.Instance.Usage()) }
-
-// Close ends the guest and leaves its slot to the next: what follows, files made durable and the commit, waits for disks.
-func (g guest) Close() error {
-	defer g.leave()
-	return g.Instance.Close()
-}
 
 type stages struct{ t *table.Tables }
 

@@ -58,7 +58,7 @@ func (f Fixture) Execute(ctx context.Context) (FixtureResult, error) {
 	tables := table.New(store, table.Options{})
 	files := fixtureFiles{f, reader}
 	r := &run.Runner{
-		Guests: guests{engine: f.Engine}, Tables: stages{tables}, Heads: &oneHead{}, Inputs: files, Store: store, Sources: fixtureBindings{files},
+		Guests: guests{f.Engine}, Tables: stages{tables}, Heads: &oneHead{}, Inputs: files, Store: store, Sources: fixtureBindings{files},
 		Decider: files, Node: "fixture", Engine: f.Engine.Identity,
 		Log: func(_ host.ProductID, _ string, level int32, message string) {
 			if level >= abi.LogInfo {

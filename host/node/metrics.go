@@ -46,7 +46,7 @@ func (m *metrics) ofGuests(stats func() sandbox.Stats) {
 		"reused":      func(s sandbox.Stats) int64 { return s.Reused },
 	} {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "adp", Name: "guest_starts_total",
-			Help: "Starts of guests: initialised, from the memory of one that was, or with an instance that served before.",
+			Help:        "Starts of guests: initialised, from the memory of one that was, or with an instance that served before.",
 			ConstLabels: prometheus.Labels{"from": from}}, func() float64 { return float64(count(stats())) }))
 	}
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "adp", Name: "guests_parked",

@@ -34,7 +34,9 @@ type Config struct {
 	Mesh string // name of the mesh; default "local"
 	// AnonymousRead lets loopback read without a token. For public sample data only; it never allows control.
 	AnonymousRead bool
-	Slots         int // runs at once; 0: as many as cores
+	Slots         int // guests that compute at once; 0: as many as cores
+	// Shares gives what the runs of a tenant, and of a product of it named "domain/name", may have; nil: nobody has limits.
+	Shares func(tenant, product string) (ofTenant, ofProduct sandbox.Share)
 	// Compile compiles a module in another process, as in sandbox.Config. nil: modules are compiled in this one.
 	Compile func(ctx context.Context, dir string) error
 	// CleanEvery is about how often a product that has committed since is cleaned up. 0: every hour.
@@ -99,7 +101,6 @@ type Node struct {
 	runner      *run.Runner
 	heads       *headCache
 	told        *lastTold
-	slots       slots // of guests
 	attempts    slots
 	failures    *failures
 	applying    sync.Mutex // registrations are taken in one after another
@@ -143,7 +144,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 
 // newNode is a node without its rooms.
 func newNode(ctx context.Context, cfg Config) *Node {
-	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), slots: newSlots(cfg.Slots), attempts: newSlots(attemptsPerSlot * cfg.Slots), planning: make(chan struct{}, 1),
+	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now(), attempts: newSlots(attemptsPerSlot * cfg.Slots), planning: make(chan struct{}, 1),
 		catalogue: map[host.ProductID]listing{}, owners: map[host.ProductID]*owner{}, readers: map[host.ProductID]map[*owner]bool{},
 		metrics: newMetrics(), failures: &failures{dir: filepath.Join(cfg.Data, "failures")}}
 	n.turnover = newTurnover(n)
@@ -174,7 +175,8 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.drivers = map[string]any{"file": fileDriver}
 	maps.Copy(n.drivers, n.cfg.Drivers)
-	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled"), Compile: n.cfg.Compile}); err != nil {
+	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled"), Compile: n.cfg.Compile,
+		Slots: n.cfg.Slots, Guests: guestsPerSlot * n.cfg.Slots, Shares: n.cfg.Shares, Started: n.running}); err != nil {
 		return err
 	}
 	n.metrics.ofGuests(n.engine.Stats)
@@ -186,7 +188,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
-		Guests: guests{n.engine, n.slots, n.running}, Tables: stages{tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
+		Guests: guests{n.engine}, Tables: stages{tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
 		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster,
 		Keeping: n.cluster, References: tables, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}

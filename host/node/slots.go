@@ -4,12 +4,15 @@ import "context"
 
 // slots bounds what goes on at once. Nil slots bound nothing.
 //
-// Guests are compute: there are as many slots for them as cores, so that serving and leases never wait behind them. Whole
-// attempts mostly wait, for sources and disks: of those attemptsPerSlot times as many go on, and what they keep in memory
-// stays bounded.
+// Attempts mostly wait, for sources, disks and slots in which their guests compute: of those the sandbox has as many as there
+// are cores. guestsPerSlot times as many guests are there at once, and attemptsPerSlot times as many attempts go on, so
+// that what they keep in memory stays bounded.
 type slots chan struct{}
 
-const attemptsPerSlot = 16
+const (
+	guestsPerSlot   = 8
+	attemptsPerSlot = 16
+)
 
 func newSlots(n int) slots { return make(slots, n) }
 

@@ -23,16 +23,22 @@ func (i *Instance) call(ctx context.Context, p phase, f api.Function, params ...
 		return 0, errDead
 	}
 	m := &i.meter
-	start := time.Now()
 	i.ctx.Context, i.phase, i.mem.denied = ctx, p, false
-	m.until = start.Add(m.left)
+	if err := i.turn.Enter(ctx); err != nil {
+		return 0, i.end(err)
+	}
+	start := time.Now()
+	m.until, m.idle = start.Add(m.left), 0
 	if err := i.overdue(); err != nil {
+		i.turn.Leave()
 		return 0, i.end(err)
 	}
 	i.stack = [2]uint64{}
 	copy(i.stack[:], params)
 	err := f.CallWithStack(&i.ctx, i.stack[:])
-	m.left -= time.Since(start)
+	m.left -= time.Since(start) - m.idle
+	i.spend()
+	i.turn.Leave()
 	i.ctx.Context, i.phase = nil, outside
 	i.usage.MemoryBytes = int64(i.mem.size) // it never shrinks
 	if err != nil {

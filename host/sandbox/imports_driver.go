@@ -82,7 +82,11 @@ func (i *Instance) driverOpen(stack []uint64) {
 	}
 	ctx, cancel := i.bounded()
 	defer cancel()
-	source, err := i.calls.DriverOpen(ctx, int(n), request)
+	var source drivers.Reader
+	err := i.apart(func() (err error) {
+		source, err = i.calls.DriverOpen(ctx, int(n), request)
+		return err
+	})
 	if err != nil {
 		i.failHost(err)
 		stack[0] = negated(abi.DriverError)
@@ -123,7 +127,7 @@ func (i *Instance) driverNext(stack []uint64) {
 		i.fail(host.Errorf(host.CodeGuestABI, "the guest gave %s a buffer at %d, which is not aligned to %d", abi.ImportDriverNext, uint32(stack[1]), abi.Alignment))
 		status = abi.Misaligned
 	default:
-		if err := i.fetch(r); err != nil {
+		if err := i.apart(func() error { return i.fetch(r) }); err != nil {
 			i.failHost(err)
 			status = abi.DriverError
 		}
@@ -214,7 +218,7 @@ func (i *Instance) writeBatch(n, array uint32) abi.Status {
 	defer rec.Release()
 	ctx, cancel := i.bounded()
 	defer cancel()
-	if err := i.calls.DriverWrite(ctx, int(n), rec); err != nil {
+	if err := i.apart(func() error { return i.calls.DriverWrite(ctx, int(n), rec) }); err != nil {
 		i.failHost(err)
 		return abi.DriverError
 	}

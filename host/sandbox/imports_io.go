@@ -35,7 +35,7 @@ func (i *Instance) emitBatch(port, array uint32) abi.Status {
 	defer rec.Release()
 	ctx, cancel := i.bounded()
 	defer cancel()
-	if err := i.calls.Emit(ctx, int(port), rec); err != nil {
+	if err := i.apart(func() error { return i.calls.Emit(ctx, int(port), rec) }); err != nil {
 		i.failHost(err)
 		return abi.LimitExceeded
 	}

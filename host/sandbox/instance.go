@@ -12,6 +12,7 @@ import (
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/sandbox/cdata"
+	"github.com/adp-host/adp/host/sandbox/turns"
 )
 
 // Instance is one guest for one run. It is used by one goroutine. After any error it is good only for Close.
@@ -27,6 +28,7 @@ type Instance struct {
 	phase phase
 	stack [2]uint64 // parameters and result of the current call
 	meter meter
+	turn  *turns.Run
 
 	failure error // the first reason why the run must fail; the guest may not have seen it yet
 	dead    bool  // trapped, killed or failed
@@ -68,18 +70,24 @@ type exports struct {
 	alloc, free, open, process, flush api.Function
 }
 
-// Start gives a fresh instance for one run. A module that is refused gives a host.Error of area S.
+// Start gives a fresh instance for one run, when its tenant and product may have one more. A module that is refused gives a
+// host.Error of area S.
 func (e *Engine) Start(ctx context.Context, s Spec, c Calls) (*Instance, error) {
 	return e.instance(ctx, s, c, false)
 }
 
 func (e *Engine) instance(ctx context.Context, s Spec, c Calls, cold bool) (*Instance, error) {
 	limits := s.Product.Limits.WithDefaults()
-	p, err := e.programs.acquire(ctx, programID{s.Product.ID.Tenant, s.Module, limits.Stack}, s.Bytes)
+	turn, err := e.admit(ctx, s.Product.ID, limits.Memory)
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{program: p, spec: s, calls: c, limits: limits, metrics: map[string]bool{}, cold: cold}
+	p, err := e.programs.acquire(ctx, programID{s.Product.ID.Tenant, s.Module, limits.Stack}, s.Bytes)
+	if err != nil {
+		turn.Done()
+		return nil, err
+	}
+	i := &Instance{program: p, turn: turn, spec: s, calls: c, limits: limits, metrics: map[string]bool{}, cold: cold}
 	if err := i.start(ctx, e.cfg.Quantum); err != nil {
 		i.Close()
 		return nil, err
@@ -272,6 +280,7 @@ func (i *Instance) Close() error {
 		err = errors.Join(err, i.program.leave(i.body, healthy, i.laid))
 	}
 	i.program.release()
+	i.turn.Done()
 	i.program, i.body = nil, nil
 	return err
 }

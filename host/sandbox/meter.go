@@ -25,6 +25,9 @@ type meter struct {
 
 	left  time.Duration // of the deadline, for calls to come
 	until time.Time     // when the current call must have ended
+	idle  time.Duration // that the current call has waited for a slot
+
+	accounted int64 // fuel that the run's share has been charged for
 
 	base   time.Time // of the realtime clock
 	opened int64     // ticks at base
@@ -76,6 +79,7 @@ func (i *Instance) refill(left int64) int64 {
 	}
 	m.counter.Set(uint64(left)) // for whoever asks when the guest does not survive this
 	i.mustGoOn()
+	i.yield()
 	if m.granted-left > m.limit {
 		i.kill(host.Errorf(host.CodeGuestFuel, "the guest used up its fuel of %d", m.limit).
 			WithHint("look for a loop that does not end, or raise limits.fuel"))

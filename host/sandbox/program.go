@@ -34,7 +34,7 @@ type program struct {
 	globals   int         // that are exported to be restored
 	fixed     string      // why instances cannot be restored; "" when they can
 	data      []wasm.Data // of memory, at the beginning
-	users int // guarded by owner.mu
+	users     int         // guarded by owner.mu
 
 	mu     sync.Mutex
 	images map[imageKey]*image

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/sandbox/turns"
 	"github.com/adp-host/adp/host/wasm"
 )
 
@@ -22,6 +23,14 @@ type Config struct {
 	CacheKey []byte
 	// Quantum is the fuel between two looks at the clock and the run's context. 0: 100,000, well below a millisecond.
 	Quantum int64
+	// Slots is how many guests compute at once. 0: one a processor.
+	Slots int
+	// Guests is how many runs there are at once, computing or waiting for input. 0: no limit.
+	Guests int
+	// Shares gives what a tenant, and a product of it named "domain/name", may have; nil: nobody has limits.
+	Shares func(tenant, product string) (ofTenant, ofProduct Share)
+	// Started is told of each run when it begins, which it may have to wait for; nil: nobody.
+	Started func(host.ProductID)
 	// KeepInstances is how many instances wait for their next run, of all modules together. 0: 64.
 	KeepInstances int
 	// KeepModules is how many compiled modules stay in memory when no instance uses them. 0: 64.
@@ -36,7 +45,13 @@ type Config struct {
 	Interpreter bool
 }
 
+// Share is what a tenant or product may have of an Engine.
+type Share = turns.Share
+
 func (c Config) withDefaults() Config {
+	if c.Slots <= 0 {
+		c.Slots = runtime.GOMAXPROCS(0)
+	}
 	if c.Quantum <= 0 {
 		c.Quantum = 100_000
 	}
@@ -57,7 +72,8 @@ type Engine struct {
 	cfg      Config
 	cache    *cache // nil: nothing is kept on disk
 	programs *programs
-	turns    chan struct{} // modules being compiled
+	turns    *turns.Turns
+	compiles chan struct{} // modules being compiled
 
 	mu       sync.Mutex
 	admitted map[[sha256.Size]byte]bool // modules that Check has let pass
@@ -72,7 +88,8 @@ const compileTurns = 2
 
 // New makes an Engine. It fails when the cache's directory cannot be used.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg.withDefaults(), turns: make(chan struct{}, compileTurns)}
+	e := &Engine{cfg: cfg.withDefaults(), compiles: make(chan struct{}, compileTurns)}
+	e.turns = turns.New(turns.Config{Slots: e.cfg.Slots, Guests: e.cfg.Guests, Shares: e.cfg.Shares})
 	if cfg.CacheDir != "" {
 		var err error
 		if e.cache, err = openCache(cfg.CacheDir, cfg.CacheKey); err != nil {
@@ -131,8 +148,8 @@ func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	e.turns <- struct{}{}
-	defer func() { <-e.turns }()
+	e.compiles <- struct{}{}
+	defer func() { <-e.compiles }()
 	metered, err := admit(ctx, original, o)
 	if err != nil {
 		return nil, err
