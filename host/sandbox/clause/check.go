@@ -23,6 +23,8 @@ type Subject struct {
 	// Deadline is how long the guest's own work may take in each of the runs. 0: 20 s.
 	Deadline time.Duration
 
+	usual bool   // made-up rows are nothing special
+	feeds []int  // inputs that may be change feeds
 	ports *ports // of a product with forms; nil: as Spec has them
 }
 

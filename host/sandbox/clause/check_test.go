@@ -192,3 +192,43 @@ func TestManyCalls(t *testing.T) {
 		t.Errorf("%+v, failed: %v", list[i], failures(list))
 	}
 }
+
+// An input that comes from another product may be a change feed: a guest that wants one is given one.
+func TestChangeFeed(t *testing.T) {
+	b, err := os.ReadFile(guestText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := mutant{"feed", `(call $three_columns (i32.load offset=8 (local.get $open)))`,
+		`(i64.eq (i64.load offset=24 (i32.load offset=12 (i32.load offset=8 (local.get $open)))) (i64.const 5))`, nil}.text(t, string(b))
+	columns := host.Schema{Fields: []host.Field{{Name: "id", Type: host.Type{Kind: host.Int64}, Required: true},
+		{Name: "name", Type: host.Type{Kind: host.String}}, {Name: "amount", Type: host.Type{Kind: host.Float64}}}}
+	p := &host.Product{Inputs: []host.Input{{Name: "in", From: "adp://./a/b/c", Mode: host.Incremental, Schema: columns}},
+		Outputs: []host.Output{{Name: "out", Mode: host.Append, Schema: columns}}}
+	s, err := clause.Product(p, wat2wasm(t, text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := check(t, newEngine(t, sandbox.Config{}), s)
+	want := []string{"larger-buffer", "operations", "members"}
+	if got := results(list, clause.NotShown); !slices.Equal(got, want) || failures(list) != nil {
+		t.Errorf("not shown: %v, failed: %v", got, failures(list))
+	}
+}
+
+// A guest that refuses unusual rows, and says why, is given others.
+func TestUsualRows(t *testing.T) {
+	b, err := os.ReadFile(guestText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := mutant{"usual", `    (local.set $amounts (i32.load offset=8`, `    (if (i32.and (i32.ne (local.get $n) (i32.const 0)) (i64.gt_u (i64.load (i32.add
+		(i32.shl (i32.wrap_i64 (i64.load offset=16 (i32.load (local.get $columns)))) (i32.const 3))
+		(i32.load offset=4 (i32.load offset=40 (i32.load (local.get $columns)))))) (i64.const 1023)))
+      (then (drop (call $log (i32.const 3) (i32.const 512) (i32.const 58))) (return (i32.const 1))))
+    (local.set $amounts (i32.load offset=8`, nil}.text(t, string(b))
+	list := check(t, newEngine(t, sandbox.Config{}), clause.Subject{Module: wat2wasm(t, text)})
+	if got := results(list, clause.NotShown); len(got) != 3 || failures(list) != nil {
+		t.Errorf("not shown: %v, failed: %v: %+v", got, failures(list), list)
+	}
+}

@@ -1,6 +1,7 @@
 package clause
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/adp-host/adp/abi"
@@ -22,7 +23,7 @@ func feed(s Subject) []batch {
 	for _, mode := range []uint32{abi.ModeSnapshot, abi.ModeIncremental} {
 		for i, port := range s.Spec.Inputs {
 			if port.Mode == mode {
-				out = append(out, portion(i, port, s.ports.inputs[i], s.Rows[port.Name])...)
+				out = append(out, s.portion(i, s.Rows[port.Name])...)
 			}
 		}
 	}
@@ -30,16 +31,11 @@ func feed(s Subject) []batch {
 }
 
 // portion cuts an input's rows into batches, or makes some up.
-func portion(input int, port abitest.Port, c crossing, rows []abitest.Row) []batch {
+func (s *Subject) portion(input int, rows []abitest.Row) []batch {
 	var out []batch
 	if len(rows) == 0 {
 		for i, n := range sizes {
-			rows := abitest.RandomRows(port.Fields, n, []float64{0.3, 0, 1}[i%3], uint64(16*input+i))
-			for _, r := range rows {
-				tame(r)
-				fit(r, c)
-			}
-			out = append(out, batch{input, rows})
+			out = append(out, batch{input, s.made(input, n, []float64{0.3, 0, 1}[i%3], uint64(16*input+i))})
 		}
 		return out
 	}
@@ -52,6 +48,43 @@ func portion(input int, port abitest.Port, c crossing, rows []abitest.Row) []bat
 		out = append(out, b)
 	}
 	return out
+}
+
+// made are rows that are made up for an input, null as often as density says.
+func (s *Subject) made(input, n int, density float64, seed uint64) []abitest.Row {
+	fields := s.Spec.Inputs[input].Fields
+	rows := abitest.RandomRows(fields, n, density, seed)
+	for at, r := range rows {
+		tame(r)
+		if s.usual {
+			soften(r, at)
+		}
+		fit(r, s.ports.inputs[input])
+		change(r, fields, at)
+	}
+	return rows
+}
+
+// gentle is the subject with rows that hardly any product refuses.
+func (s Subject) gentle() Subject {
+	s.usual = true
+	return s
+}
+
+// soften makes the values of a row small, positive and not empty.
+func soften(r []any, at int) {
+	for i, v := range r {
+		switch v := v.(type) {
+		case int32:
+			r[i] = v & 1023
+		case int64:
+			r[i] = v & 1023
+		case string:
+			r[i] = fmt.Sprint("text ", at%97)
+		case []any:
+			soften(v, at)
+		}
+	}
 }
 
 // tame makes the floats of a row such that their sums tell rows apart: what is not a number, or far larger than the others, would
@@ -69,6 +102,21 @@ func tame(row []any) {
 			}
 		case []any:
 			tame(v)
+		}
+	}
+}
+
+// operations are those of a change feed, an update as the two rows that it is.
+var operations = []string{abi.OpInsert, abi.OpUpdateBefore, abi.OpUpdateAfter, abi.OpDelete}
+
+// change makes a row of a change feed one.
+func change(r abitest.Row, fields []abitest.Field, at int) {
+	for i, f := range fields {
+		switch f.Name {
+		case abi.ColumnOp:
+			r[i] = operations[at%len(operations)]
+		case abi.ColumnSeq:
+			r[i] = int64(1)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package clause
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/adp-host/adp/abi"
@@ -57,6 +59,9 @@ func (s *Subject) input(in *host.Input, rows []arrow.RecordBatch) error {
 	if err := add(&s.Spec.Inputs, &s.ports.inputs, abitest.Port{Name: in.Name, Mode: mode}, schema, in.Schema, in.Forms); err != nil {
 		return err
 	}
+	if _, _, product := in.Upstream(host.LocalTenant); product && in.Mode == host.Incremental && len(rows) == 0 {
+		s.feeds = append(s.feeds, len(s.Spec.Inputs)-1)
+	}
 	for _, b := range rows {
 		s.Rows[in.Name] = append(s.Rows[in.Name], fromArrow(b)...)
 	}
@@ -76,6 +81,30 @@ func add(to *[]abitest.Port, crossings *[]crossing, port abitest.Port, schema *a
 	port.Fields, err = fieldsOf(schema.Fields())
 	*to, *crossings = append(*to, port), append(*crossings, crossing{schema, guest})
 	return err
+}
+
+// withChanges is the subject with the columns of a change feed in those inputs that may be one: whether they are is for the product to
+// say that they come from. It gives false when there are none.
+func (s Subject) withChanges() (Subject, bool) {
+	if len(s.feeds) == 0 {
+		return s, false
+	}
+	ports := *s.ports
+	ports.inputs = slices.Clone(ports.inputs)
+	s.Spec.Inputs = slices.Clone(s.Spec.Inputs)
+	for _, i := range s.feeds {
+		c, in := &ports.inputs[i], &s.Spec.Inputs[i]
+		plain := columnar.WithChanges(c.plain)
+		if c.formed() {
+			c.guest = columnar.WithChanges(c.guest)
+		} else {
+			c.guest = plain
+		}
+		c.plain = plain
+		in.Fields = append(slices.Clone(in.Fields), abitest.Field{Name: abi.ColumnOp, Format: "u"}, abitest.Field{Name: abi.ColumnSeq, Format: "l"})
+	}
+	s.ports, s.feeds = &ports, nil
+	return s, true
 }
 
 // Reference is the subject that a module is which claims to be the reference product of an SDK.
