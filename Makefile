@@ -32,7 +32,7 @@ bench: build ## figures as ratios against named peers, one tab-separated line ea
 bench-cluster: build ## several nodes and many products: takeover, commits in parallel, 10,000 idle products
 	@$(GO) run ./samples/bench -cluster $(ARGS)
 
-bench-sandbox: ## the sandbox alone, guest kind by guest kind: what metering costs, against unmetered, native Go and wazero's own means
+bench-sandbox: ## the sandbox alone, guest kind by guest kind: what metering costs, how guests start, and what they do to one another
 	@$(GO) run ./samples/bench -sandbox $(ARGS)
 
 clean:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/adp-host/adp/host"
@@ -34,6 +35,7 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.spareProcessors()
 	compile, err := compileInChild()
 	if err != nil {
 		return nil, err
@@ -54,6 +56,18 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &running{n, l}, nil
+}
+
+// spareProcessors lets the node's own work run beside guests. A guest keeps one of Go's processors until its next refill, and
+// with as many guests as processors nobody would even look at the network meanwhile. With twice as many, guests have half, and
+// between the node and them the operating system decides, which is good at it. Whoever sets GOMAXPROCS knows better.
+func (a *app) spareProcessors() {
+	if a.settings.Slots == 0 {
+		a.settings.Slots = runtime.GOMAXPROCS(0)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2 * a.settings.Slots)
+	}
 }
 
 // serve answers until ctx ends and closes the node.

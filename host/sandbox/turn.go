@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -38,10 +39,12 @@ func (i *Instance) enter() error {
 
 // yield accounts for the fuel that was used, and lets others pass where they come first.
 func (i *Instance) yield() {
-	if i.spend() && i.turn.Leave() {
-		if err := i.enter(); err != nil {
-			i.kill(err)
-		}
+	if !i.spend() || !i.turn.Leave() {
+		runtime.Gosched()
+		return
+	}
+	if err := i.enter(); err != nil {
+		i.kill(err)
 	}
 }
 

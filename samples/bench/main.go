@@ -49,6 +49,8 @@ var sandboxFigures = []struct {
 	measure func(*bench, context.Context) error
 }{
 	{"overhead", (*bench).overhead},
+	{"pools", (*bench).pools},
+	{"fair", (*bench).fair},
 }
 
 func main() {
@@ -59,7 +61,7 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [-short] [kernel] [meter] [flights] [wake] [commits] [idle]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -cluster [-short] [takeover] [commits] [parallel] [crowd]")
-		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead]")
+		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead] [pools] [fair]")
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
