@@ -27,8 +27,32 @@ func TestGoSDK(t *testing.T) {
 	compare(t, "../guest-sdk/go/internal/abi/abi.go", append([]byte("// Code generated from abi/abi.go of the project by go test ./abi -update. DO NOT EDIT.\n\n"), src...))
 }
 
+const generated = "// Generated from abi/abi.go of the project by go test ./abi -update. Do not edit.\n"
+
 // TestRustSDK: the Rust SDK's constants are those of abi.go, in Rust's names: ArrayNBuffers becomes ARRAY_N_BUFFERS.
 func TestRustSDK(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString(generated + "#![allow(dead_code)]\n\n")
+	for _, c := range constants(t) {
+		fmt.Fprintf(&b, "pub const %s: %s = %s;\n", upperName(c.Name()), rustType(c), c.Val().ExactString())
+	}
+	compare(t, "../guest-sdk/rust/src/abi.rs", b.Bytes())
+}
+
+// TestCSDK: the C kit's constants are those of abi.go: ArrayNBuffers becomes ADP_ABI_ARRAY_N_BUFFERS.
+func TestCSDK(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString(generated + "#ifndef ADP_ABI_H\n#define ADP_ABI_H\n\n")
+	for _, c := range constants(t) {
+		fmt.Fprintf(&b, "#define ADP_ABI_%s %s\n", upperName(c.Name()), c.Val().ExactString())
+	}
+	b.WriteString("\n#endif\n")
+	compare(t, "../guest-sdk/c/include/adp/abi.h", b.Bytes())
+}
+
+// constants are those of abi.go, in their order.
+func constants(t *testing.T) (all []*types.Const) {
+	t.Helper()
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, "abi.go", nil, parser.ParseComments)
 	if err != nil {
@@ -38,8 +62,6 @@ func TestRustSDK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	b.WriteString("// Generated from abi/abi.go of the project by go test ./abi -update. Do not edit.\n#![allow(dead_code)]\n\n")
 	for _, decl := range file.Decls {
 		d, ok := decl.(*ast.GenDecl)
 		if !ok || d.Tok != token.CONST {
@@ -47,12 +69,11 @@ func TestRustSDK(t *testing.T) {
 		}
 		for _, spec := range d.Specs {
 			for _, name := range spec.(*ast.ValueSpec).Names {
-				c := pkg.Scope().Lookup(name.Name).(*types.Const)
-				fmt.Fprintf(&b, "pub const %s: %s = %s;\n", rustName(c.Name()), rustType(c), c.Val().ExactString())
+				all = append(all, pkg.Scope().Lookup(name.Name).(*types.Const))
 			}
 		}
 	}
-	compare(t, "../guest-sdk/rust/src/abi.rs", b.Bytes())
+	return all
 }
 
 func compare(t *testing.T, path string, want []byte) {
@@ -71,8 +92,8 @@ func compare(t *testing.T, path string, want []byte) {
 	}
 }
 
-// rustName turns MaxLogMessage into MAX_LOG_MESSAGE.
-func rustName(s string) string {
+// upperName turns MaxLogMessage into MAX_LOG_MESSAGE.
+func upperName(s string) string {
 	var b strings.Builder
 	r := []rune(s)
 	for i, c := range r {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host/build/buildtest"
 )
 
 // TestGo runs the suite over the reference product of the Go SDK.
@@ -34,3 +35,6 @@ func keysAfter(state map[string][]byte, prefix, after string) []string {
 
 // TestRust runs the suite over the reference product of the Rust SDK.
 func TestRust(t *testing.T) { both(t, abitest.PrebuiltRust(t, "conform")) }
+
+// TestC runs the suite over the reference product of the C kit.
+func TestC(t *testing.T) { both(t, buildtest.Guest(t, "c", "conform")) }

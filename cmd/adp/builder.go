@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	csdk "github.com/adp-host/adp/guest-sdk/c"
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 
@@ -33,6 +34,9 @@ func cacheFolder() (string, error) {
 
 // moreRust are compilers beside the one on the PATH: Debian's has the source of the standard library.
 var moreRust = []string{"/usr/bin/rustc"}
+
+// moreC are compilers beside those on the PATH: where wasi-sdk says to unpack it.
+var moreC = []string{"/opt/wasi-sdk/bin/clang"}
 
 // workshop is what turns folders into artifacts.
 type workshop struct {
@@ -65,7 +69,8 @@ func (a *app) workshop() (*workshop, error) {
 		return nil, err
 	}
 	return &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
-		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, Talk: a.err,
+		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source,
+		Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC, Talk: a.err,
 		Check: engine.Check, Infer: files.Infer,
 	}}, nil
 }

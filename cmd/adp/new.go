@@ -13,7 +13,7 @@ import (
 func (a *app) newCommand() *cobra.Command {
 	var s build.Scaffolding
 	cmd := &cobra.Command{
-		Use:   "new NAME --lang go|rust",
+		Use:   "new NAME --lang " + strings.Join(build.Languages, "|"),
 		Short: "Write a small product to begin with, into the folder NAME",
 		Example: `  adp new hello --lang go
   adp new teams/safety/strike-risk --lang rust --domain safety`,
@@ -35,7 +35,7 @@ func (a *app) newCommand() *cobra.Command {
 			return table(a.out, []string{"FILE"}, rows)
 		},
 	}
-	cmd.Flags().StringVar(&s.Language, "lang", "go", strings.Join(build.Languages, " or "))
+	cmd.Flags().StringVar(&s.Language, "lang", "go", strings.Join(build.Languages, ", "))
 	cmd.Flags().StringVar(&s.Domain, "domain", "demo", "domain of the product")
 	_ = cmd.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions(build.Languages, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,19 +49,19 @@ func TestScripts(t *testing.T) {
 			"json":  isJSON,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "rust" {
-				return compilesRust(t), nil
+			if slices.Contains(build.Languages, cond) {
+				return compiles(t, cond), nil
 			}
 			return false, errors.New("unknown condition")
 		},
 	})
 }
 
-// compilesRust reports whether this machine compiles Rust to Wasm, and says so loudly when it does not.
-func compilesRust(t *testing.T) bool {
-	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust}
+// compiles reports whether this machine compiles a language to Wasm, and says so loudly when it does not.
+func compiles(t *testing.T, language string) bool {
+	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC}
 	for _, tool := range b.Toolchains(context.Background()) {
-		if tool.Language == "rust" && tool.Err != nil {
+		if tool.Language == language && tool.Err != nil {
 			t.Logf("NOT TESTED: %v", tool.Err)
 			return false
 		}

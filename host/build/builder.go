@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -19,14 +20,16 @@ import (
 type Builder struct {
 	// Cache keeps unpacked SDKs and what compilers want to find again. It may be deleted at any time.
 	Cache string
-	// GoSDK and RustSDK are the sources of the SDKs, named relative to their roots; nil: that language cannot be built.
-	GoSDK, RustSDK fs.FS
+	// GoSDK, RustSDK and CSDK are the sources of the SDKs, named relative to their roots; nil: that language cannot be built.
+	GoSDK, RustSDK, CSDK fs.FS
 	// Env is the environment of the compilers; nil: empty, which hardly any compiler likes.
 	Env []string
 	// LookPath finds the compilers, as exec.LookPath does.
 	LookPath func(name string) (string, error)
 	// MoreRust are paths of further Rust compilers to look at when the one on the PATH cannot compile to Wasm.
 	MoreRust []string
+	// MoreC are paths of further C compilers, looked at before those on the PATH.
+	MoreC []string
 	// Talk gets a line now and then for a person who waits; nil: nobody.
 	Talk io.Writer
 	// Check has the module judged by the sandbox that will run it; nil: whoever runs it will.
@@ -68,9 +71,11 @@ func (b *Builder) compile(ctx context.Context, path, language string) ([]byte, e
 		return b.compileGo(ctx, path)
 	case "rust":
 		return b.compileRust(ctx, path)
+	case "c":
+		return b.compileC(ctx, path)
 	}
 	return nil, host.Errorf(host.CodeBuildToolchain, "adp build cannot compile %s", language).
-		WithHint("it compiles go and rust; name the .wasm file that your compiler makes in code.path")
+		WithHint("it compiles %s; name the .wasm file that your compiler makes in code.path", strings.Join(Languages, ", "))
 }
 
 // tool finds a compiler.

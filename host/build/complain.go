@@ -16,7 +16,7 @@ import (
 // maxComplaints is how many complaints of a compiler a person is shown at once.
 const maxComplaints = 10
 
-// complaint is FILE:LINE:COLUMN: MESSAGE, as go and cargo's short format write it.
+// complaint is FILE:LINE:COLUMN: MESSAGE, as go, clang and cargo's short format write it.
 var complaint = regexp.MustCompile(`(?m)^(?:\s*)([^\s:][^:\n]*):(\d+):(\d+):? (.+)$`)
 
 // compilerError turns what a compiler said into errors with the place, the line and the message.
@@ -28,14 +28,14 @@ func compilerError(ctx context.Context, dir, what, said string, err error) error
 	for _, m := range complaint.FindAllStringSubmatch(said, maxComplaints) {
 		line, _ := strconv.Atoi(m[2]) // digits, by the pattern
 		column, _ := strconv.Atoi(m[3])
-		if strings.HasPrefix(m[4], "warning") {
+		if strings.HasPrefix(m[4], "warning") || strings.HasPrefix(m[4], "note") {
 			continue
 		}
 		file := m[1]
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(dir, file)
 		}
-		e := host.Errorf(host.CodeBuildCompile, "%s", strings.TrimPrefix(m[4], "error: "))
+		e := host.Errorf(host.CodeBuildCompile, "%s", strings.TrimPrefix(strings.TrimPrefix(m[4], "fatal "), "error: "))
 		e.At, e.Excerpt = host.Position{File: file, Line: line, Column: column}, excerpt(file, line, column)
 		all = append(all, e)
 	}

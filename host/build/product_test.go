@@ -47,8 +47,11 @@ func TestScaffoldBuilds(t *testing.T) {
 	for _, language := range Languages {
 		t.Run(language, func(t *testing.T) {
 			dir, b := newProduct(t, "hello-world", language), builder(t)
-			if language == "rust" {
+			switch language {
+			case "rust":
 				b = rustBuilder(t)
+			case "c":
+				b = cBuilder(t)
 			}
 			a, err := b.Product(t.Context(), dir, nil)
 			if err != nil {

@@ -17,13 +17,16 @@ type Toolchain struct {
 
 // Toolchains looks at the compilers of all Languages.
 func (b *Builder) Toolchains(ctx context.Context) []Toolchain {
-	out := []Toolchain{{Language: "go"}, {Language: "rust"}}
+	out := []Toolchain{{Language: "go"}, {Language: "rust"}, {Language: "c"}}
 	out[0].Found, out[0].Err = b.says(ctx, "go", goHint, "env", "GOVERSION")
 	if _, out[1].Err = b.tool("cargo", rustHint); out[1].Err == nil {
 		var rust rustTool
 		rust, out[1].Err = b.findRust(ctx)
 		out[1].Found = rust.words
 	}
+	var c cTool
+	c, out[2].Err = b.findC(ctx)
+	out[2].Found = c.words
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host/build/buildtest"
 	"github.com/adp-host/adp/host/sandbox"
 	"github.com/adp-host/adp/host/sandbox/clause"
 )
@@ -13,6 +14,7 @@ import (
 
 func TestConformGo(t *testing.T)   { conform(t, abitest.BuildGo(t, "conform")) }
 func TestConformRust(t *testing.T) { conform(t, abitest.PrebuiltRust(t, "conform")) }
+func TestConformC(t *testing.T)    { conform(t, buildtest.Guest(t, "c", "conform")) }
 
 func conform(t *testing.T, module []byte) {
 	e := newEngine(t, sandbox.Config{})
