@@ -6,11 +6,19 @@ package wasm
 // same in both engines, an "and" on the right of such a comparison goes through an "or" with zero, which the compiler does
 // not look through. TestComparedAnds says when that is no longer needed.
 
-// ands follows which operands and locals hold the result of an "and", through straight code: further the compiler does not
-// look.
+// origin is what the compiler may see behind an operand.
+type origin byte
+
+const (
+	perhapsZero origin = iota // a constant zero, or unknown
+	other                     // certainly neither
+	anAnd
+)
+
+// ands follows where operands and locals come from. An "and" is looked through in straight code only; a constant from anywhere.
 type ands struct {
-	stack  []bool // the topmost operands; below them, no
-	locals map[uint32]bool
+	stack  []origin // the topmost operands; those below are unknown
+	locals map[uint32]origin
 }
 
 func (a *ands) forget() {
@@ -18,35 +26,41 @@ func (a *ands) forget() {
 	clear(a.locals)
 }
 
-func (a *ands) top() bool { return len(a.stack) > 0 && a.stack[len(a.stack)-1] }
+// at is the origin of the operand n below the topmost.
+func (a *ands) at(n int) origin {
+	if n >= len(a.stack) {
+		return perhapsZero
+	}
+	return a.stack[len(a.stack)-1-n]
+}
 
-// follow is told of an instruction before it happens.
-func (a *ands) follow(in *instr) {
+// follow is told of an instruction before it happens. zero says that it is a constant, and zero.
+func (a *ands) follow(in *instr, zero bool) {
 	if !in.op.straight() {
 		if in.op.code != opBlock { // which an engine does not see
 			a.forget()
 		}
 		return
 	}
-	top := a.top()
+	result := other
 	switch in.op.code {
 	case opLocalGet:
-		a.stack = append(a.stack, a.locals[in.x])
-		return
+		result = a.locals[in.x]
 	case opLocalSet, opLocalTee:
-		if top {
-			a.locals[in.x] = true
-		} else {
-			delete(a.locals, in.x)
-		}
-		if in.op.code == opLocalTee {
-			return
-		}
+		result = a.at(0)
+		a.locals[in.x] = result
+	case opI32And, opI64And:
+		result = anAnd
+	case opI32Shl, opI32Shl + 1, opI32Shl + 2, opI64Shl, opI64Shl + 1, opI64ShrU: // by nothing they are nothing
+		result = a.at(1)
+	}
+	if zero {
+		result = perhapsZero
 	}
 	pops, pushes := in.op.arity()
 	a.stack = a.stack[:max(0, len(a.stack)-pops)]
 	if pushes > 0 {
-		a.stack = append(a.stack, in.op.code == opI32And || in.op.code == opI64And)
+		a.stack = append(a.stack, result)
 	}
 }
 
@@ -75,7 +89,7 @@ func (op *opcode) ordered() bool {
 
 // guard makes the right side of a comparison something else than an "and".
 func (w *bodyRewriter) guard(in *instr) {
-	if in.op.ordered() && w.ands.top() {
+	if in.op.ordered() && w.ands.at(0) == anAnd && w.ands.at(1) == perhapsZero {
 		if in.op.code <= opI32GeU {
 			w.code.i32(0)
 			w.code.op(opI32Or)
@@ -84,5 +98,14 @@ func (w *bodyRewriter) guard(in *instr) {
 			w.code.op(opI64Or)
 		}
 	}
-	w.ands.follow(in)
+	w.ands.follow(in, w.zero(in))
+}
+
+// zero reports whether an instruction is an integer constant, and zero.
+func (w *bodyRewriter) zero(in *instr) bool {
+	if in.op.code != opI32Const && in.op.code != opI64Const {
+		return false
+	}
+	r := &reader{b: w.m.raw, pos: in.start + 1, end: in.end}
+	return r.signed(64) == 0
 }

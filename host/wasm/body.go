@@ -121,7 +121,7 @@ func (w *bodyRewriter) declareLocals() {
 	groups, added := uint32(r.vec(2)), uint32(0)
 	own := code{}
 	w.nanLocals = make(map[ValueType]uint32, 3)
-	w.ands = ands{stack: w.ands.stack[:0], locals: map[uint32]bool{}}
+	w.ands = ands{stack: w.ands.stack[:0], locals: map[uint32]origin{}}
 	w.fuel = uint32(w.body.locals)
 	w.length = w.fuel + 1
 	if !w.direct {

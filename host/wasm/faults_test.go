@@ -54,7 +54,8 @@ func TestFaults(t *testing.T) {
 	}
 	program := plant(t, faults)
 	caught := make([]atomic.Int64, len(faultStages)+1)
-	if stage := faultStage(t, program, 0); stage < len(faultStages) {
+	patience := slices.Repeat([]time.Duration{5 * time.Minute}, len(faultStages)) // of each stage; the run without a fault sets it
+	if stage := faultStage(t, program, 0, patience); stage < len(faultStages) {
 		t.Fatalf("stage %d fails without a fault", stage)
 	}
 	var next atomic.Int64
@@ -67,7 +68,7 @@ func TestFaults(t *testing.T) {
 					return
 				}
 				f := faults[n-1]
-				stage := faultStage(t, program, f.number)
+				stage := faultStage(t, program, f.number, patience)
 				caught[stage].Add(1)
 				if stage == len(faultStages) {
 					t.Errorf("%s: nobody notices that in %s %q becomes %q", f.position, f.file, f.line, f.becomes)
@@ -84,9 +85,10 @@ func TestFaults(t *testing.T) {
 }
 
 // faultStage is the first stage that fails with fault number n. Not to end is to fail as well.
-func faultStage(t *testing.T, program string, n int) int {
+func faultStage(t *testing.T, program string, n int, patience []time.Duration) int {
 	for i, args := range faultStages {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience[i])
+		start := time.Now()
 		c := exec.CommandContext(ctx, program, append([]string{"-test.failfast"}, args...)...)
 		c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", faultVariable, n), "GOMAXPROCS=1")
 		said, err := c.CombinedOutput()
@@ -96,6 +98,9 @@ func faultStage(t *testing.T, program string, n int) int {
 				t.Logf("%s", said)
 			}
 			return i
+		}
+		if n == 0 {
+			patience[i] = max(5*time.Second, 4*time.Since(start))
 		}
 		if strings.Contains(string(said), "no tests to run") {
 			t.Errorf("stage %d runs nothing", i)

@@ -249,7 +249,7 @@ func g () -> ()
 func f () -> ()
 ` + strings.Repeat("  call $g\n", 200) + `
 func g () -> ()
-` + strings.Repeat("  i32.const 1\n  if\n"+strings.Repeat("    i32.const 1\n    i32.const 1\n    i32.div_s\n    drop\n", 20)+"  end\n", 30), "fuel"},
+` + strings.Repeat("  i32.const 1\n  if\n"+strings.Repeat("    i32.const 1\n    i32.const 1\n    i32.div_s\n    drop\n", 10)+"  end\n", 60), "fuel"},
 	{"an honest trap", `
 func f () -> ()
   unreachable`, "unreachable"},

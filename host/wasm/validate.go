@@ -74,6 +74,7 @@ const (
 	opI32Sub       = 0x6b
 	opI32And       = 0x71
 	opI32Or        = 0x72
+	opI32Shl       = 0x74
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
 	opI64And       = 0x83
