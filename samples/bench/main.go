@@ -51,6 +51,7 @@ var sandboxFigures = []struct {
 	{"overhead", (*bench).overhead},
 	{"pools", (*bench).pools},
 	{"fair", (*bench).fair},
+	{"batch", (*bench).batches},
 }
 
 func main() {
@@ -61,7 +62,7 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [-short] [kernel] [meter] [flights] [wake] [commits] [idle]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -cluster [-short] [takeover] [commits] [parallel] [crowd]")
-		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead] [pools] [fair]")
+		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead] [pools] [fair] [batch]")
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

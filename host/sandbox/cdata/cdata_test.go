@@ -362,3 +362,32 @@ func TestScans(t *testing.T) {
 		}
 	}
 }
+
+// The quick looks at decimals and indices pass what the slow ones pass, at every bound.
+func TestQuickLooks(t *testing.T) {
+	for precision := int32(1); precision <= 19; precision++ {
+		bound := int64(1)
+		for range min(precision, 18) {
+			bound *= 10
+		}
+		for _, v := range []struct {
+			lo, hi int64
+			fits   bool
+		}{{0, 0, true}, {bound - 1, 0, true}, {1 - bound, -1, true}, {bound, 0, false}, {-bound, -1, false}, {1, 1, false}, {-1, 0, false},
+			{1, -1, false}, {math.MinInt64, -1, false}, {math.MinInt64, 0, false}, {math.MaxInt64, 0, false}} {
+			b := make([]byte, 48)
+			set64(b, 16, v.lo)
+			set64(b, 24, v.hi)
+			if got := fitDecimals(b, precision); got != (v.fits && precision <= 18) {
+				t.Errorf("decimal %d %d within %d digits: %v", v.hi, v.lo, precision, got)
+			}
+		}
+	}
+	for _, v := range []struct{ index, most int64 }{{0, 1}, {1, 1}, {-1, 5}, {4, 5}, {5, 5}, {math.MinInt32, math.MaxInt32}, {0, 0}} {
+		b := make([]byte, 12)
+		set32(b, 4, v.index)
+		if got, want := belowInt32(b, v.most), v.index >= 0 && v.index < v.most && v.most > 0; got != want {
+			t.Errorf("index %d of %d: %v", v.index, v.most, got)
+		}
+	}
+}

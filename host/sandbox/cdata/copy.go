@@ -173,7 +173,7 @@ func (r *Reader) checkFixed(block []byte, i int, values []byte) error {
 	s := &r.slots[i]
 	switch s.n.check {
 	case float64s:
-		if hasNaN64(values) {
+		if mayHaveNaN64(values) {
 			canonical64(values)
 		}
 	case float32s:
@@ -203,6 +203,9 @@ func (n *node) integer(values []byte, row int) int64 { return offset(values, row
 
 func (r *Reader) checkDecimals(block []byte, i int, values []byte) error {
 	precision := r.slots[i].n.typ.(*arrow.Decimal128Type).Precision
+	if fitDecimals(values, precision) {
+		return nil
+	}
 	bound := decimal128.GetScaleMultiplier(int(precision))
 	value := func(row int) decimal128.Num {
 		return decimal128.New(int64(binary.LittleEndian.Uint64(values[16*row+8:])), binary.LittleEndian.Uint64(values[16*row:]))
@@ -217,6 +220,9 @@ func (r *Reader) checkDecimals(block []byte, i int, values []byte) error {
 // unfolds the array looks at them too.
 func (r *Reader) checkIndices(block []byte, i int, values []byte) error {
 	s, most := &r.slots[i], int64(r.slots[i+1].length)
+	if s.n.width == 4 && belowInt32(values, most) {
+		return nil
+	}
 	outside := func(row int) bool {
 		k := s.n.index(values, row)
 		return k < 0 || k >= most

@@ -8,32 +8,36 @@ import (
 // The scans of validation, a word at a time and without branches: they run over every byte that leaves a guest.
 
 const (
-	exponent64 = 0x7ff0_0000_0000_0000
 	exponent32 = 0x7f80_0000
 	nan64      = 0x7ff8_0000_0000_0000
 	nan32      = 0x7fc0_0000
-	sign64     = 1 << 63
 	signs      = 0x8080_8080_8080_8080 // of eight bytes
 	signs32    = 0x8000_0000_8000_0000 // of two int32s
 )
 
-// hasNaN64 tells whether a float64 is a NaN: its bits without the sign are greater than infinity's.
-func hasNaN64(b []byte) bool {
-	var acc uint64
-	for ; len(b) >= 32; b = b[32:] {
-		v := (*[32]byte)(b)
-		acc |= exponent64 - binary.LittleEndian.Uint64(v[0:])&^sign64
-		acc |= exponent64 - binary.LittleEndian.Uint64(v[8:])&^sign64
-		acc |= exponent64 - binary.LittleEndian.Uint64(v[16:])&^sign64
-		acc |= exponent64 - binary.LittleEndian.Uint64(v[24:])&^sign64
+// mayHaveNaN64 tells whether the exponent of a float64 is all ones, as those of NaNs are, and of infinities: adding one to
+// the exponent carries into the sign.
+func mayHaveNaN64(b []byte) bool {
+	const one, magnitude = 1 << 52, 1<<63 - 1
+	var x, y uint64 // two, so that one addition does not wait for the other
+	for ; len(b) >= 64; b = b[64:] {
+		v := (*[64]byte)(b)
+		x |= binary.LittleEndian.Uint64(v[0:])&magnitude + one
+		y |= binary.LittleEndian.Uint64(v[8:])&magnitude + one
+		x |= binary.LittleEndian.Uint64(v[16:])&magnitude + one
+		y |= binary.LittleEndian.Uint64(v[24:])&magnitude + one
+		x |= binary.LittleEndian.Uint64(v[32:])&magnitude + one
+		y |= binary.LittleEndian.Uint64(v[40:])&magnitude + one
+		x |= binary.LittleEndian.Uint64(v[48:])&magnitude + one
+		y |= binary.LittleEndian.Uint64(v[56:])&magnitude + one
 	}
 	for ; len(b) >= 8; b = b[8:] {
-		acc |= exponent64 - binary.LittleEndian.Uint64(b)&^sign64
+		x |= binary.LittleEndian.Uint64(b)&magnitude + one
 	}
-	return acc&sign64 != 0
+	return (x|y)>>63 == 1
 }
 
-// hasNaN32 is hasNaN64 for float32s.
+// hasNaN32 tells whether a float32 is a NaN: its bits without the sign are greater than infinity's.
 func hasNaN32(b []byte) bool {
 	const magnitude, exponents = 0x7fff_ffff_7fff_ffff, 0x7f80_0000_7f80_0000
 	var acc uint64
@@ -134,4 +138,33 @@ func ascii(b []byte) bool {
 		acc |= uint64(c)
 	}
 	return acc&signs == 0
+}
+
+// fitDecimals tells whether all decimals are below 10^precision as far as that is seen at once: those of up to 18 digits
+// are one word and its sign.
+func fitDecimals(b []byte, precision int32) bool {
+	if precision > 18 {
+		return false
+	}
+	bound := uint64(1)
+	for range precision {
+		bound *= 10
+	}
+	wrong := uint64(0)
+	for ; len(b) >= 16; b = b[16:] {
+		lo, hi := int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
+		sign := lo >> 63
+		magnitude := uint64((lo ^ sign) - sign)
+		wrong |= uint64(hi^sign) | (bound-1-magnitude)>>63
+	}
+	return wrong == 0
+}
+
+// belowInt32 tells whether all int32s are from 0 to below most.
+func belowInt32(b []byte, most int64) bool {
+	largest := uint32(0)
+	for ; len(b) >= 4; b = b[4:] {
+		largest = max(largest, binary.LittleEndian.Uint32(b))
+	}
+	return int64(largest) < most && largest < 1<<31
 }
