@@ -46,7 +46,7 @@ func slots(ts []ValueType) (n int64) {
 
 // begin starts with a function's parameters and locals, reusing the memory of f.
 func (f *frame) begin(m *Module, locals []ValueType, canonicalNaNs bool) {
-	*f = frame{m: m, locals: locals, assigned: f.assigned[:0], slots: slots(locals), canonicalNaNs: canonicalNaNs, canonical: f.canonical[:0]}
+	*f = frame{m: m, locals: locals, assigned: f.assigned[:0], slots: slots(locals), vectors: slices.Contains(locals, V128), canonicalNaNs: canonicalNaNs, canonical: f.canonical[:0]}
 	for range locals {
 		f.assigned = append(f.assigned, -1)
 	}
@@ -77,6 +77,7 @@ func (f *frame) define(in *instr) {
 		f.assigned[in.x] = f.now
 	case opGlobalGet:
 		f.slots += slot(f.m.globals[in.x].value)
+		f.vectors = f.vectors || f.m.globals[in.x].value == V128
 	case opCall:
 		f.call(f.m.funcType(in.x))
 	case opCallIndirect:
@@ -93,6 +94,7 @@ func (f *frame) define(in *instr) {
 func (f *frame) call(t *FuncType) {
 	results := slots(t.Results)
 	f.slots += results
+	f.vectors = f.vectors || slices.Contains(t.Results, V128)
 	f.outgoing = max(f.outgoing, slots(t.Params)+results)
 }
 
