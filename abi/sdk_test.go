@@ -50,6 +50,28 @@ func TestCSDK(t *testing.T) {
 	compare(t, "../guest-sdk/c/include/adp/abi.h", b.Bytes())
 }
 
+// TestAssemblyScriptSDK: the AssemblyScript kit's constants are those of abi.go: ArrayNBuffers becomes ARRAY_N_BUFFERS.
+func TestAssemblyScriptSDK(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString(generated + "\n")
+	for _, c := range constants(t) {
+		fmt.Fprintf(&b, "export const %s: %s = %s;\n", upperName(c.Name()), scriptType(c), c.Val().ExactString())
+	}
+	compare(t, "../guest-sdk/assemblyscript/assembly/abi.ts", b.Bytes())
+}
+
+// scriptType: as rustType, but limits are i32, the type of lengths there.
+func scriptType(c *types.Const) string {
+	switch t := rustType(c); {
+	case t == "&str":
+		return "string"
+	case strings.HasPrefix(c.Name(), "Max"):
+		return "i32"
+	default:
+		return t
+	}
+}
+
 // constants are those of abi.go, in their order.
 func constants(t *testing.T) (all []*types.Const) {
 	t.Helper()

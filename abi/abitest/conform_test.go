@@ -38,3 +38,6 @@ func TestRust(t *testing.T) { both(t, abitest.PrebuiltRust(t, "conform")) }
 
 // TestC runs the suite over the reference product of the C kit.
 func TestC(t *testing.T) { both(t, buildtest.Guest(t, "c", "conform")) }
+
+// TestAssemblyScript runs the suite over the reference product of the AssemblyScript kit.
+func TestAssemblyScript(t *testing.T) { both(t, buildtest.Guest(t, "assemblyscript", "conform")) }

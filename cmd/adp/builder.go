@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
 	csdk "github.com/adp-host/adp/guest-sdk/c"
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
@@ -69,7 +70,7 @@ func (a *app) workshop() (*workshop, error) {
 		return nil, err
 	}
 	return &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
-		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source,
+		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source, AssemblyScriptSDK: assemblyscriptsdk.Source,
 		Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC, Talk: a.err,
 		Check: engine.Check, Infer: files.Infer,
 	}}, nil

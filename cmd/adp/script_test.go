@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
 	"github.com/adp-host/adp/host/build"
 	"github.com/adp-host/adp/host/node"
 )
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 
 // compiles reports whether this machine compiles a language to Wasm, and says so loudly when it does not.
 func compiles(t *testing.T, language string) bool {
-	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC}
+	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC, AssemblyScriptSDK: assemblyscriptsdk.Source}
 	for _, tool := range b.Toolchains(context.Background()) {
 		if tool.Language == language && tool.Err != nil {
 			t.Logf("NOT TESTED: %v", tool.Err)

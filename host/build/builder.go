@@ -20,8 +20,8 @@ import (
 type Builder struct {
 	// Cache keeps unpacked SDKs and what compilers want to find again. It may be deleted at any time.
 	Cache string
-	// GoSDK, RustSDK and CSDK are the sources of the SDKs, named relative to their roots; nil: that language cannot be built.
-	GoSDK, RustSDK, CSDK fs.FS
+	// The sources of the SDKs, named relative to their roots; nil: that language cannot be built.
+	GoSDK, RustSDK, CSDK, AssemblyScriptSDK fs.FS
 	// Env is the environment of the compilers; nil: empty, which hardly any compiler likes.
 	Env []string
 	// LookPath finds the compilers, as exec.LookPath does.
@@ -73,6 +73,8 @@ func (b *Builder) compile(ctx context.Context, path, language string) ([]byte, e
 		return b.compileRust(ctx, path)
 	case "c":
 		return b.compileC(ctx, path)
+	case "assemblyscript":
+		return b.compileAssemblyScript(ctx, path)
 	}
 	return nil, host.Errorf(host.CodeBuildToolchain, "adp build cannot compile %s", language).
 		WithHint("it compiles %s; name the .wasm file that your compiler makes in code.path", strings.Join(Languages, ", "))

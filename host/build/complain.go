@@ -16,7 +16,7 @@ import (
 // maxComplaints is how many complaints of a compiler a person is shown at once.
 const maxComplaints = 10
 
-// complaint is FILE:LINE:COLUMN: MESSAGE, as go, clang and cargo's short format write it.
+// complaint is FILE:LINE:COLUMN: MESSAGE, as go, clang, the AssemblyScript kit and cargo's short format write it.
 var complaint = regexp.MustCompile(`(?m)^(?:\s*)([^\s:][^:\n]*):(\d+):(\d+):? (.+)$`)
 
 // compilerError turns what a compiler said into errors with the place, the line and the message.
@@ -32,7 +32,7 @@ func compilerError(ctx context.Context, dir, what, said string, err error) error
 			continue
 		}
 		file := m[1]
-		if !filepath.IsAbs(file) {
+		if !filepath.IsAbs(file) && !strings.HasPrefix(file, "~lib/") { // which is the kit, not the author's
 			file = filepath.Join(dir, file)
 		}
 		e := host.Errorf(host.CodeBuildCompile, "%s", strings.TrimPrefix(strings.TrimPrefix(m[4], "fatal "), "error: "))

@@ -52,6 +52,8 @@ func TestScaffoldBuilds(t *testing.T) {
 				b = rustBuilder(t)
 			case "c":
 				b = cBuilder(t)
+			case "assemblyscript":
+				b = assemblyScriptBuilder(t)
 			}
 			a, err := b.Product(t.Context(), dir, nil)
 			if err != nil {

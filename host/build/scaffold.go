@@ -22,7 +22,7 @@ import (
 var templates embed.FS
 
 // Languages are those that Scaffold writes and Compile compiles.
-var Languages = []string{"go", "rust", "c"}
+var Languages = []string{"go", "rust", "c", "assemblyscript"}
 
 // Scaffolding says what product to begin with.
 type Scaffolding struct {
@@ -52,7 +52,7 @@ func Scaffold(dir string, s Scaffolding) ([]string, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, host.Errorf(host.CodeBuildCompile, "%s: %w", dir, err)
 	}
-	p := &scaffold{Scaffolding: s, Main: map[string]string{"go": "main.go", "rust": "src/lib.rs", "c": "product.c"}[s.Language]}
+	p := &scaffold{Scaffolding: s, Main: map[string]string{"go": "main.go", "rust": "src/lib.rs", "c": "product.c", "assemblyscript": "assembly/index.ts"}[s.Language]}
 	var written []string
 	for _, root := range []string{"templates/common", "templates/" + s.Language} {
 		files, err := p.write(dir, root)

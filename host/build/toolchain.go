@@ -17,7 +17,7 @@ type Toolchain struct {
 
 // Toolchains looks at the compilers of all Languages.
 func (b *Builder) Toolchains(ctx context.Context) []Toolchain {
-	out := []Toolchain{{Language: "go"}, {Language: "rust"}, {Language: "c"}}
+	out := []Toolchain{{Language: "go"}, {Language: "rust"}, {Language: "c"}, {Language: "assemblyscript"}}
 	out[0].Found, out[0].Err = b.says(ctx, "go", goHint, "env", "GOVERSION")
 	if _, out[1].Err = b.tool("cargo", rustHint); out[1].Err == nil {
 		var rust rustTool
@@ -27,6 +27,9 @@ func (b *Builder) Toolchains(ctx context.Context) []Toolchain {
 	var c cTool
 	c, out[2].Err = b.findC(ctx)
 	out[2].Found = c.words
+	var node nodeTool
+	node, out[3].Err = b.findNode(ctx)
+	out[3].Found = node.words
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 
+	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
 	csdk "github.com/adp-host/adp/guest-sdk/c"
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
@@ -23,7 +24,7 @@ func Builder(t testing.TB) *build.Builder {
 		t.Fatal(err)
 	}
 	return &build.Builder{
-		Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source,
+		Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source, AssemblyScriptSDK: assemblyscriptsdk.Source,
 		Env: os.Environ(), LookPath: exec.LookPath, MoreRust: []string{"/usr/bin/rustc"}, MoreC: []string{"/opt/wasi-sdk/bin/clang"}, Talk: t.Output(),
 	}
 }

@@ -15,6 +15,9 @@ import (
 func TestConformGo(t *testing.T)   { conform(t, abitest.BuildGo(t, "conform")) }
 func TestConformRust(t *testing.T) { conform(t, abitest.PrebuiltRust(t, "conform")) }
 func TestConformC(t *testing.T)    { conform(t, buildtest.Guest(t, "c", "conform")) }
+func TestConformAssemblyScript(t *testing.T) {
+	conform(t, buildtest.Guest(t, "assemblyscript", "conform"))
+}
 
 func conform(t *testing.T, module []byte) {
 	e := newEngine(t, sandbox.Config{})

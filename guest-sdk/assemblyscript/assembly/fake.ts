@@ -1,0 +1,1 @@
+export function emit(port: u32, array: usize): i32 { return 1; }
