@@ -16,16 +16,22 @@ import (
 type guests struct{ engine *sandbox.Engine }
 
 func (g guests) Start(ctx context.Context, s run.GuestSpec, c run.Calls) (run.Guest, error) {
-	i, err := g.engine.Start(ctx, sandbox.Spec(s), c)
+	i, err := g.engine.Guest(ctx, sandbox.Spec(s), c)
 	if err != nil {
 		return nil, err
 	}
 	return guest{i}, nil
 }
 
-type guest struct{ *sandbox.Instance }
+type guest struct{ *sandbox.Guest }
 
-func (g guest) Usage() run.Usage { return run.Usage(g.Instance.Usage()) }
+func (g guest) Usage() run.Usage { return run.Usage(g.Guest.Usage()) }
+
+// differs says loudly that compiled code of a product cannot be trusted: either the compiler is wrong, or the machine.
+func (n *Node) differs(id host.ProductID, module host.Digest, what string) {
+	n.log.Error("compiled code does not do what the interpreter does: the module stays in the interpreter, which is slow",
+		"product", id.URL(), "module", module, "engine", n.engine.Identity().Version, "difference", what)
+}
 
 type stages struct{ t *table.Tables }
 

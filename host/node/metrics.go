@@ -49,6 +49,8 @@ func (m *metrics) ofGuests(stats func() sandbox.Stats) {
 			Help:        "Starts of guests: initialised, from the memory of one that was, or with an instance that served before.",
 			ConstLabels: prometheus.Labels{"from": from}}, func() float64 { return float64(count(stats())) }))
 	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "adp", Name: "modules_differing_total",
+		Help: "Modules whose compiled code did something else than the interpreter."}, func() float64 { return float64(stats().Differing) }))
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "adp", Name: "guests_parked",
 		Help: "Instances of guests that wait for their next run."}, func() float64 { return float64(stats().Parked) }))
 }

@@ -176,7 +176,7 @@ func (n *Node) open(ctx context.Context) error {
 	n.drivers = map[string]any{"file": fileDriver}
 	maps.Copy(n.drivers, n.cfg.Drivers)
 	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled"), Compile: n.cfg.Compile,
-		Slots: n.cfg.Slots, Guests: guestsPerSlot * n.cfg.Slots, Shares: n.cfg.Shares, Started: n.running}); err != nil {
+		Slots: n.cfg.Slots, Guests: guestsPerSlot * n.cfg.Slots, Shares: n.cfg.Shares, Started: n.running, Differs: n.differs}); err != nil {
 		return err
 	}
 	n.metrics.ofGuests(n.engine.Stats)

@@ -131,6 +131,7 @@ type simGuest struct {
 func (g *simGuest) Open(context.Context) error  { return nil }
 func (g *simGuest) Flush(context.Context) error { return nil }
 func (g *simGuest) Usage() run.Usage            { return run.Usage{} }
+func (g *simGuest) Engine() host.Engine         { return host.Engine{Name: "sim"} }
 func (g *simGuest) Close() error                { return nil }
 
 func (g *simGuest) Process(ctx context.Context, _ int, rec arrow.RecordBatch) error {

@@ -29,6 +29,7 @@ type attempt struct {
 	tried   map[string]host.Cursor // how far it has read
 
 	guest      Guest
+	engine     host.Engine // that executed the guest
 	calls      *calls
 	wall       walls
 	ports      []*port
@@ -54,6 +55,7 @@ func (r *Runner) newAttempt(a Attempt, b base, m *memo, p plan) *attempt {
 		recorded:   &frames{store: r.Store, name: dir + "/recorded"},
 	}
 	t.calls = &calls{t: t}
+	t.engine = r.Engine()
 	if b.head != nil && !p.rebuild {
 		t.cursors = b.head.Cursors
 	}
@@ -187,6 +189,7 @@ func (t *attempt) closeGuest() error {
 		return nil
 	}
 	u := t.guest.Usage()
+	t.engine = t.guest.Engine()
 	t.record.Fuel, t.record.BytesIn, t.record.BytesOut = u.Fuel, u.BytesIn, u.BytesOut
 	err := t.guest.Close()
 	t.guest = nil

@@ -540,6 +540,8 @@ func (g *goGuest) Flush(ctx context.Context) error {
 
 func (g *goGuest) Usage() run.Usage { return g.usage }
 
+func (g *goGuest) Engine() host.Engine { return host.Engine{Name: "go", Version: "1"} }
+
 func (g *goGuest) Close() error {
 	g.of.mu.Lock()
 	defer g.of.mu.Unlock()

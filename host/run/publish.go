@@ -15,7 +15,7 @@ import (
 func (t *attempt) newHead(verdict host.Verdict, checks []host.Check) *host.Head {
 	h := &host.Head{
 		Format: host.HeadFormat, Product: t.a.Product.ID, Seq: t.base.pointer.Seq + 1, Epoch: t.a.Own.Epoch,
-		Run: t.record, Verdict: verdict, Artifact: t.a.Artifact, Module: t.a.Module, Config: t.a.Config, Engine: t.r.Engine(),
+		Run: t.record, Verdict: verdict, Artifact: t.a.Artifact, Module: t.a.Module, Config: t.a.Config, Engine: t.engine,
 		Rebuild: t.plan.rebuild, Checks: checks,
 	}
 	return h

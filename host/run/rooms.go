@@ -38,6 +38,8 @@ type Guest interface {
 	Process(ctx context.Context, input int, rec arrow.RecordBatch) error
 	Flush(ctx context.Context) error
 	Usage() Usage
+	// Engine says what executed it, for the record. It is asked before Close.
+	Engine() host.Engine
 	Close() error
 }
 

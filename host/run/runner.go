@@ -18,7 +18,7 @@ type Runner struct {
 	Store   drivers.Store
 	Decider Decider
 	Sources Sources
-	Engine  func() host.Engine // what executes guests, for the record
+	Engine  func() host.Engine // what executes guests here, for the record of attempts without one
 
 	// Outboxes and Sinks are for Deliver. Without Sinks what guests write is staged all the same, and goes nowhere.
 	Outboxes Outboxes

@@ -97,7 +97,7 @@ func BenchmarkLoad(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		p, err := e.programs.acquire(context.Background(), programID{"local", "m", 1 << 20}, func() ([]byte, error) { return module, nil })
+		p, err := e.programs.acquire(context.Background(), programID{tenant: "local", module: "m", stack: 1 << 20}, func() ([]byte, error) { return module, nil })
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -27,6 +28,7 @@ import (
 //	<dir>/t-<tenant>/<name>/module.wasm the metered module
 //	<dir>/t-<tenant>/<name>/module.gob  its data, and how its instances are restored
 //	<dir>/t-<tenant>/<name>/wazero-…/…  its compiled code, as wazero writes it
+//	<dir>/t-<tenant>/<name>/verdict     whether it did what the interpreter did, with a MAC of its own
 //	<dir>/t-<tenant>/<name>/mac         HMAC-SHA256 over the names and contents of the other files
 //
 // Compiled code is native code that will run in this process, and wazero guards it by no more than a CRC. So the folder is
@@ -38,10 +40,11 @@ type cache struct {
 }
 
 const (
-	cachedModule = "module.wasm"
-	cachedTraits = "module.gob"
-	cachedMAC    = "mac"
-	unused       = 30 * 24 * time.Hour // entries nobody asked for go after this
+	cachedModule  = "module.wasm"
+	cachedTraits  = "module.gob"
+	cachedMAC     = "mac"
+	cachedVerdict = "verdict"
+	unused        = 30 * 24 * time.Hour // entries nobody asked for go after this
 )
 
 func openCache(dir string, key []byte) (*cache, error) {
@@ -241,7 +244,7 @@ func (c *cache) mac(dir, name string) ([]byte, error) {
 			return fmt.Errorf("%s is no file", path)
 		}
 		rel, err := filepath.Rel(dir, path)
-		if err != nil || rel == cachedMAC {
+		if err != nil || rel == cachedMAC || strings.TrimSuffix(rel, "~") == cachedVerdict {
 			return err
 		}
 		b, err := os.ReadFile(path)

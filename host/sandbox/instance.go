@@ -22,6 +22,8 @@ type Instance struct {
 	calls   Calls
 	limits  host.Limits
 
+	interpreted bool
+
 	*body // nil before start and after Close
 	funcs exports
 	ctx   guestContext // of the current call
@@ -29,6 +31,7 @@ type Instance struct {
 	stack [2]uint64 // parameters and result of the current call
 	meter meter
 	turn  *turns.Run
+	leave func() // the run, when it is this instance's alone
 
 	failure error // the first reason why the run must fail; the guest may not have seen it yet
 	dead    bool  // trapped, killed or failed
@@ -82,17 +85,36 @@ func (e *Engine) instance(ctx context.Context, s Spec, c Calls, cold bool) (*Ins
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.programs.acquire(ctx, programID{s.Product.ID.Tenant, s.Module, limits.Stack}, s.Bytes)
-	if err != nil {
+	i := &Instance{spec: s, calls: c, cold: cold, turn: turn, leave: func() {}}
+	if err := i.make(ctx, e, programID{tenant: s.Product.ID.Tenant, module: s.Module, stack: limits.Stack}); err != nil {
 		turn.Done()
 		return nil, err
 	}
-	i := &Instance{program: p, turn: turn, spec: s, calls: c, limits: limits, metrics: map[string]bool{}, cold: cold}
-	if err := i.start(ctx, e.cfg.Quantum); err != nil {
-		i.Close()
+	i.leave = turn.Done
+	return i, nil
+}
+
+// begin gives an instance of a program to a run that has been admitted, and that ends elsewhere.
+func (e *Engine) begin(ctx context.Context, id programID, s Spec, c Calls, turn *turns.Run) (*Instance, error) {
+	i := &Instance{spec: s, calls: c, turn: turn, leave: func() {}}
+	if err := i.make(ctx, e, id); err != nil {
 		return nil, err
 	}
 	return i, nil
+}
+
+// make starts the instance. It is closed when that fails.
+func (i *Instance) make(ctx context.Context, e *Engine, id programID) error {
+	p, err := e.programs.acquire(ctx, id, i.spec.Bytes)
+	if err != nil {
+		return err
+	}
+	i.program, i.interpreted, i.limits, i.metrics = p, p.interpreted, i.spec.Product.Limits.WithDefaults(), map[string]bool{}
+	if err := i.start(ctx, e.cfg.Quantum); err != nil {
+		i.Close()
+		return err
+	}
+	return nil
 }
 
 func (i *Instance) start(ctx context.Context, quantum int64) error {
@@ -280,7 +302,7 @@ func (i *Instance) Close() error {
 		err = errors.Join(err, i.program.leave(i.body, healthy, i.laid))
 	}
 	i.program.release()
-	i.turn.Done()
+	i.leave()
 	i.program, i.body = nil, nil
 	return err
 }

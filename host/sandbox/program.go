@@ -25,16 +25,17 @@ const (
 // program is a compiled module, ready to be instantiated any number of times. It has a runtime of its own: modules of
 // different teams share no engine, and closing one frees all its code.
 type program struct {
-	owner     *programs
-	key       string
-	runtime   wazero.Runtime
-	cache     wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
-	compiled  wazero.CompiledModule
-	minMemory int64
-	globals   int         // that are exported to be restored
-	fixed     string      // why instances cannot be restored; "" when they can
-	data      []wasm.Data // of memory, at the beginning
-	users     int         // guarded by owner.mu
+	owner       *programs
+	key         string
+	runtime     wazero.Runtime
+	cache       wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
+	compiled    wazero.CompiledModule
+	minMemory   int64
+	globals     int         // that are exported to be restored
+	fixed       string      // why instances cannot be restored; "" when they can
+	data        []wasm.Data // of memory, at the beginning
+	interpreted bool
+	users       int // guarded by owner.mu
 
 	mu     sync.Mutex
 	images map[imageKey]*image
@@ -42,7 +43,7 @@ type program struct {
 
 // compile makes a program of a module. dir is where the compiled code is kept and looked for; "" nowhere.
 func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (_ *program, err error) {
-	p := &program{globals: m.Globals, fixed: m.Reason, data: m.Data, images: map[imageKey]*image{}}
+	p := &program{interpreted: cfg.Interpreter, globals: m.Globals, fixed: m.Reason, data: m.Data, images: map[imageKey]*image{}}
 	defer func() {
 		if err != nil {
 			_ = p.close()
@@ -129,6 +130,10 @@ type programs struct {
 	parking *parking
 	stats   stats
 
+	ending context.Context // of those that load
+	end    context.CancelFunc
+	wg     sync.WaitGroup
+
 	mu     sync.Mutex
 	closed bool
 	ready  map[string]*program
@@ -136,14 +141,20 @@ type programs struct {
 	coming map[string]*loading
 }
 
+var errClosed = errors.New("the sandbox is closed")
+
 // programID names what a program is made of.
 type programID struct {
 	tenant string // tenants share nothing, not even code
 	module host.Digest
 	stack  int64
+
+	interpreted bool
 }
 
-func (id programID) key() string { return fmt.Sprintf("%s/%s/%d", id.tenant, id.module, id.stack) }
+func (id programID) key() string {
+	return fmt.Sprintf("%s/%s/%d/%v", id.tenant, id.module, id.stack, id.interpreted)
+}
 
 // loading is a program that is being compiled.
 type loading struct {
@@ -159,19 +170,14 @@ func (ps *programs) acquire(ctx context.Context, id programID, bytes func() ([]b
 		ps.mu.Lock()
 		if ps.closed {
 			ps.mu.Unlock()
-			return nil, errors.New("the sandbox is closed")
+			return nil, errClosed
 		}
 		if p := ps.ready[id.key()]; p != nil {
 			ps.use(p)
 			ps.mu.Unlock()
 			return p, nil
 		}
-		l := ps.coming[id.key()]
-		if l == nil {
-			l = &loading{done: make(chan struct{})}
-			ps.coming[id.key()] = l
-			go ps.run(context.WithoutCancel(ctx), id, l, bytes)
-		}
+		l := ps.loading(ctx, id, bytes)
 		ps.mu.Unlock()
 		select {
 		case <-l.done:
@@ -182,6 +188,39 @@ func (ps *programs) acquire(ctx context.Context, id programID, bytes func() ([]b
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// begin loads a program in the background, if nobody has, and returns what is coming or there.
+func (ps *programs) begin(ctx context.Context, id programID, bytes func() ([]byte, error)) *loading {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.closed {
+		l := &loading{done: make(chan struct{}), err: errClosed}
+		close(l.done)
+		return l
+	}
+	if p := ps.ready[id.key()]; p != nil {
+		l := &loading{done: make(chan struct{}), program: p}
+		close(l.done)
+		return l
+	}
+	return ps.loading(ctx, id, bytes)
+}
+
+// loading is the program on its way, which it begins if nobody has. The caller holds mu.
+func (ps *programs) loading(ctx context.Context, id programID, bytes func() ([]byte, error)) *loading {
+	l := ps.coming[id.key()]
+	if l == nil {
+		l = &loading{done: make(chan struct{})}
+		ps.coming[id.key()] = l
+		ps.wg.Go(func() {
+			ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+			defer cancel()
+			defer context.AfterFunc(ps.ending, cancel)()
+			ps.run(ctx, id, l, bytes)
+		})
+	}
+	return l
 }
 
 // run loads a program. It begins idle and is protected from eviction by being the newest.
@@ -250,11 +289,16 @@ func (p *program) release() {
 	ps.rest(p)
 }
 
-// close ends all programs; those in use when their last instance does.
+// close ends all programs; those in use when their last instance does. What is being compiled is stopped, if it is elsewhere,
+// and waited for.
 func (ps *programs) close() error {
 	ps.mu.Lock()
-	defer ps.mu.Unlock()
 	ps.closed = true
+	ps.mu.Unlock()
+	ps.end()
+	ps.wg.Wait()
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
 	var errs []error
 	for _, p := range ps.idle {
 		errs = append(errs, p.close())

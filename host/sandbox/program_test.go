@@ -191,7 +191,7 @@ func TestCacheEntriesDoNotMove(t *testing.T) {
 	}
 	mine := entryOf(t, dir)
 	s := specOf(assemble(t, guest{proc: `(i32.const 9)`}.text()), numbers)
-	theirs := filepath.Join(dir, e.cache.name(programID{host.LocalTenant, s.Module, host.DefaultLimits.Stack}, meterOptions(host.DefaultLimits.Stack), false))
+	theirs := filepath.Join(dir, e.cache.name(programID{tenant: host.LocalTenant, module: s.Module, stack: host.DefaultLimits.Stack}, meterOptions(host.DefaultLimits.Stack), false))
 	if err := os.CopyFS(theirs, os.DirFS(mine)); err != nil {
 		t.Fatal(err)
 	}

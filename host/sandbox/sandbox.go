@@ -40,6 +40,8 @@ type Config struct {
 	// Compile compiles dir/module.wasm into dir in another process, which runs CompileDir. nil: modules are compiled in
 	// this process. It needs CacheDir, since that is where the result is found.
 	Compile func(ctx context.Context, dir string) error
+	// Differs is told of a module whose compiled code does something else than the interpreter; nil: nobody.
+	Differs func(product host.ProductID, module host.Digest, what string)
 	// Interpreter runs guests in wazero's interpreter: slow, the same results, for platforms without a compiler and for
 	// comparing the two.
 	Interpreter bool
@@ -77,6 +79,11 @@ type Engine struct {
 
 	mu       sync.Mutex
 	admitted map[[sha256.Size]byte]bool // modules that Check has let pass
+
+	verdicts   map[string]verdict // by programID.key of compiled code
+	uncompiled map[string]error   // what could not be compiled, until somebody is told
+
+	spoil func(wasm.Instantiable) wasm.Instantiable // of tests: plants a fault in what is compiled
 }
 
 // maxAdmitted bounds what Check remembers; forgetting costs another look.
@@ -97,17 +104,20 @@ func New(cfg Config) (*Engine, error) {
 		}
 	}
 	e.programs = &programs{load: e.load, keep: e.cfg.KeepModules, parking: &parking{most: e.cfg.KeepInstances}, ready: map[string]*program{}, coming: map[string]*loading{}}
+	e.programs.ending, e.programs.end = context.WithCancel(context.Background())
 	return e, nil
 }
 
 // Close ends the engine. Compiled code in use goes with its last instance.
 func (e *Engine) Close(context.Context) error { return e.programs.close() }
 
+const interpreterName = "wazero-interpreter"
+
 // Identity says what executes guests, for the record of a run.
 func (e *Engine) Identity() host.Engine {
 	name := "wazero"
 	if e.cfg.Interpreter {
-		name = "wazero-interpreter"
+		name = interpreterName
 	}
 	return host.Engine{Name: name, Version: wazeroVersion, Arch: runtime.GOARCH, Rewriter: wasm.Version + "-" + wasm.CostHash()}
 }
@@ -136,11 +146,12 @@ func (e *Engine) Check(ctx context.Context, module []byte) error {
 
 // load makes a program: from the disk, or from the module's bytes.
 func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error) {
-	o := meterOptions(id.stack)
+	o, cfg := meterOptions(id.stack), e.cfg
+	cfg.Interpreter = cfg.Interpreter || id.interpreted
 	name := ""
 	if e.cache != nil {
-		name = e.cache.name(id, o, e.cfg.Interpreter)
-		if p := e.cache.load(ctx, name, e.cfg); p != nil {
+		name = e.cache.name(id, o, cfg.Interpreter)
+		if p := e.cache.load(ctx, name, cfg); p != nil {
 			return p, nil
 		}
 	}
@@ -155,8 +166,11 @@ func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, e
 		return nil, err
 	}
 	m := metered.Instantiable()
-	if e.cache != nil {
-		return e.cache.store(ctx, name, m, e.cfg)
+	if e.spoil != nil && !cfg.Interpreter {
+		m = e.spoil(m)
 	}
-	return compile(ctx, m, "", e.cfg)
+	if e.cache != nil {
+		return e.cache.store(ctx, name, m, cfg)
+	}
+	return compile(ctx, m, "", cfg)
 }
