@@ -1,6 +1,7 @@
 package wasm_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -194,12 +195,20 @@ func TestLocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[byte]bool{}
+	last := 0
 	for at := range 200 {
 		p, ok := out.Locate(2, at)
 		if !ok || p.Func != 1 || p.Name != "f" {
 			t.Fatalf("%+v %v", p, ok)
 		}
-		seen[in[p.Offset]] = true
+		if p.Offset < last {
+			t.Fatalf("offset %d leads back from %d to %d", at, last, p.Offset)
+		}
+		last = p.Offset
+		seen[in[last]] = true
+	}
+	if end := bytes.Index(in, []byte{0x10, 0x00, 0x00, 0x0b}) + 3; last != end { // call 0, unreachable, end
+		t.Errorf("the end of the function is at %d, not at %d", end, last)
 	}
 	for _, op := range []byte{0x03, 0x20, 0x0d, 0x0b, 0x10, 0x00} {
 		if !seen[op] {
