@@ -3,6 +3,7 @@ package abitest_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host/build/buildtest"
 )
 
 // TestVectors: the layout is that of the committed bytes, and they decode to the rows they were made of.
@@ -145,5 +147,38 @@ func TestDecodeSurvives(t *testing.T) {
 	}
 	if refused == 0 {
 		t.Error("nothing was refused")
+	}
+}
+
+// TestVectorsOfKits: kits whose code runs in the sandbox only read the vectors as their texts say.
+func TestVectorsOfKits(t *testing.T) {
+	for _, language := range []string{"c", "assemblyscript"} {
+		t.Run(language, func(t *testing.T) {
+			module := buildtest.Guest(t, language, "vectors")
+			for _, v := range abitest.Vectors() {
+				b, text := v.Encode()
+				var block, array uint32
+				var rebuild bool
+				if _, err := fmt.Sscanf(text, "block %d\narray %d\nrebuild %t", &block, &array, &rebuild); err != nil {
+					t.Fatal(err)
+				}
+				in := newPlain(t, module).Start(t, abitest.Spec{}).(*instance)
+				in.write(abitest.VectorBase, b)
+				if status := in.call(abi.ExportOpen, uint64(block), uint64(len(b))); status != 0 {
+					t.Fatalf("%s: open: %v", v.Name, in.outcome(status))
+				}
+				if status := in.call(abi.ExportProcess, 0, uint64(array)); status != 0 {
+					t.Fatalf("%s: process: %v", v.Name, in.outcome(status))
+				}
+				got := fmt.Sprintf("block %d\narray %d\n", block, array)
+				for _, l := range in.result.Logs {
+					got += l.Message + "\n"
+				}
+				if got != text {
+					t.Errorf("%s:\n%s\nwant\n%s", v.Name, got, text)
+				}
+				in.Close()
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-const nodeHint = "install Node.js 20 or newer with npm: https://nodejs.org; on Debian: apt-get install nodejs npm"
+const nodeHint = "install Node.js 20 or newer with npm: https://nodejs.org; on Debian 13: apt-get install nodejs npm"
 
 // minNode is the oldest Node.js that the compiler runs on.
 const minNode = 20

@@ -62,10 +62,14 @@ static inline void adp_bind_from(adp_bound *b, const char *where, const adp_fiel
 
 static inline void adp_read_value(const adp_bound *b, int64_t i, void *to, adp_arena *a);
 
-static inline adp_op adp_op_of(adp_str s) {
+static inline const char *adp_op_text(adp_op op) {
   static const char *const words[] = {ADP_ABI_OP_INSERT, ADP_ABI_OP_UPDATE_BEFORE, ADP_ABI_OP_UPDATE_AFTER, ADP_ABI_OP_DELETE};
+  return op.code < 4 ? words[op.code] : "";
+}
+
+static inline adp_op adp_op_of(adp_str s) {
   for (uint8_t code = 0; code < 4; code++)
-    if (adp_is(s, words[code])) return (adp_op){code};
+    if (adp_is(s, adp_op_text((adp_op){code}))) return (adp_op){code};
   ADP_WRONG("there is no change %.*s", ADP_ARG(s));
 }
 
@@ -169,7 +173,6 @@ static inline void adp_bind_all(adp_bound *b, const char *where, const adp_row *
 static inline void adp_bind_to(adp_bound *b, const char *where, const adp_field *f, adp_builder *to) {
   *b = (adp_bound){.field = f, .to = to};
   adp_check_kind(where, f, to->schema, to->kind);
-  if (f->kind == ADP_CHANGE) ADP_WRONG("%s: column %s is not written by rows: adp_emit and adp_delete do", where, f->name);
   if (f->kind == ADP_STRUCT) adp_bind_all(b, where, f->row, to, -1);
   if (f->kind == ADP_LIST) {
     b->n = 1;
@@ -196,6 +199,7 @@ static inline void adp_write_value(const adp_bound *b, const void *from) {
   case ADP_BOOL: adp_add_bool(b->to, *(const bool *)from); break;
   case ADP_STRING: adp_add_str(b->to, *(const adp_str *)from); break;
   case ADP_BINARY: adp_add_bin(b->to, *(const adp_bin *)from); break;
+  case ADP_CHANGE: adp_add_str(b->to, adp_text(adp_op_text(*(const adp_op *)from))); break;
   case ADP_LIST: {
     const adp_list *list = from;
     size_t size = adp_element_size(f->element);
