@@ -42,6 +42,20 @@ struct ArrowArray {
 
 #endif // ARROW_C_DATA_INTERFACE
 
+// Nothing here has streams, but libraries take the two interfaces for defined together.
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+  int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+  int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+  const char *(*get_last_error)(struct ArrowArrayStream *);
+  void (*release)(struct ArrowArrayStream *);
+  void *private_data;
+};
+
+#endif // ARROW_C_STREAM_INTERFACE
+
 // A port of the open block (abi/SPEC.md §5).
 struct adp_block_port {
   const char *name; // not terminated
