@@ -227,13 +227,17 @@ func (f *Fleet) Until(ctx context.Context, what string, ok func(host.FleetStatus
 	return fmt.Errorf("never: %s", what)
 }
 
-// UntilHeads calls committed for each product as soon as it stands at the snapshot.
+// headsEvery is how late UntilHeads may notice a commit. Asking for a thousand heads takes some milliseconds of a processor,
+// which the nodes would miss.
+const headsEvery = 50 * time.Millisecond
+
+// UntilHeads calls committed for each product, at most headsEvery after it stands at the snapshot.
 func (f *Fleet) UntilHeads(ctx context.Context, ids []host.ProductID, seq host.Seq, committed func(host.ProductID)) error {
 	waiting := map[host.ProductID]bool{}
 	for _, id := range ids {
 		waiting[id] = true
 	}
-	for end := time.Now().Add(patience); len(waiting) > 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(waiting) > 0 && time.Now().Before(end); time.Sleep(headsEvery) {
 		now, err := f.First.Heads(ctx)
 		if err != nil {
 			return err
