@@ -125,3 +125,86 @@ func TestAssemblyScriptToolchain(t *testing.T) {
 		t.Errorf("no sources: %v", err)
 	}
 }
+
+// unitTests runs the kit's test runner over a folder.
+func unitTests(t *testing.T, b *Builder, dir string) (string, error) {
+	t.Helper()
+	tool, err := b.findNode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := b.fetchModules(t.Context(), tool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.run(t.Context(), "", nil, tool.node, filepath.Join("..", "..", "guest-sdk", "assemblyscript", "bin", "test.mjs"), dir, modules)
+}
+
+// TestAssemblyScriptUnits runs the tests of the kit and of its example, with the kit's test host.
+func TestAssemblyScriptUnits(t *testing.T) {
+	b := assemblyScriptBuilder(t)
+	for _, folder := range []string{"tests", "example"} {
+		said, err := unitTests(t, b, filepath.Join("..", "..", "guest-sdk", "assemblyscript", folder))
+		if err != nil || !strings.Contains(said, " passed, 0 failed") {
+			t.Errorf("%s: %v\n%s", folder, err, said)
+		}
+	}
+}
+
+// TestAssemblyScriptReadme: the product and the tests of the kit's README are as it says.
+func TestAssemblyScriptReadme(t *testing.T) {
+	b := assemblyScriptBuilder(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "guest-sdk", "assemblyscript", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, rest := range strings.Split(string(text), "```ts\n")[1:] {
+		block, _, _ := strings.Cut(rest, "```")
+		blocks = append(blocks, block)
+	}
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks of code, want the product and its tests", len(blocks))
+	}
+	dir := lay(t, map[string]string{"assembly/index.ts": blocks[0], "assembly/index.test.ts": blocks[1]})
+	if said, err := unitTests(t, b, dir); err != nil || !strings.Contains(said, "2 passed, 0 failed") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if asc, _, err := pinned(b.AssemblyScriptSDK); err != nil || !strings.Contains(string(text), "AssemblyScript "+asc) {
+		t.Errorf("README does not name the compiler %s: %v", asc, err)
+	}
+}
+
+// TestAssemblyScriptUnitsFail: a test that fails says where and why, and so does one that should have failed and did not.
+func TestAssemblyScriptUnitsFail(t *testing.T) {
+	b := assemblyScriptBuilder(t)
+	const imports = "import { fails, Host, test } from \"adp/assembly/test\";\nimport \"./index\";\n"
+	for text, want := range map[string][]string{
+		`test("sums", () => { assert(1 + 1 == 3, "wrong"); });
+test("divides", () => { let n = 0; new Host().at(7 / n); });
+fails("fails", "why", () => { new Host().open(); });
+fails("fails otherwise", "why", () => { assert(false, "how"); });
+test("holds", () => { assert(true); });`: {
+			"FAIL  index.test.ts: sums: wrong (in assembly/index.test.ts:3:22)",
+			"FAIL  index.test.ts: divides: divide by zero",
+			"FAIL  index.test.ts: fails: it did not fail; expected: why",
+			"FAIL  index.test.ts: fails otherwise: it failed otherwise: how (in assembly/index.test.ts:6:41); expected: why",
+			"ok    index.test.ts: holds",
+			"1 passed, 4 failed",
+		},
+		`assert(false, "early");`: {"FAIL  index.test.ts: begins: early (in"},
+		`tset("sums", () => {});`: {"assembly/index.test.ts:3:1: error: Cannot find name 'tset'", "0 passed, 1 failed"},
+		"":                        {"there is no test in"},
+	} {
+		dir := scriptProduct(t, scriptMain)
+		if err := os.WriteFile(filepath.Join(dir, "assembly", "index.test.ts"), []byte(imports+text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		said, err := unitTests(t, b, dir)
+		for _, w := range want {
+			if err == nil || !strings.Contains(said, w) {
+				t.Errorf("want %s; got %v\n%s", w, err, said)
+			}
+		}
+	}
+}

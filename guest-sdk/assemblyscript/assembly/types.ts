@@ -64,6 +64,13 @@ function zeroEnded(at: u32): string {
 
 const modes: StaticArray<string> = ["incremental", "snapshot", "append", "upsert", "replace", "read", "write"];
 
+// The number of a mode by its word.
+export function modeOf(word: string): u32 {
+  const at = modes.indexOf(word);
+  if (at < 0) throw new Error("there is no mode " + word + "; there are: " + modes.join(", "));
+  return at;
+}
+
 // An input, output or binding.
 @final
 export class Port {

@@ -7,9 +7,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const own = "node_modules/adp/";
 const kit = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
-// Loads the compiler of a folder that npm filled.
+// Loads the compiler of a folder that npm filled, or the one beside the kit.
 export async function compiler(modules) {
-  return import(pathToFileURL(join(modules, "assemblyscript", "dist", "asc.js")).href);
+  return import(modules ? pathToFileURL(join(modules, "assemblyscript", "dist", "asc.js")).href : "assemblyscript/asc");
 }
 
 // compile gives { module, complaints }; module is undefined where there are errors. main is the text of the entry file, flags are further
@@ -20,7 +20,7 @@ export async function compile(asc, dir, main, flags = []) {
   const sources = { "product.ts": main };
   const place = (name) => (name.startsWith(own) ? join(kit, name.slice(own.length)) : join(dir, name));
   const { error } = await asc.main(
-    ["product.ts", "-O3", "--debug", "--runtime", "incremental", "--exportStart", "_initialize", "--enable", "simd",
+    ["product.ts", "--debug", "--runtime", "incremental", "--exportStart", "_initialize", "--enable", "simd",
       "--use", "abort=~lib/adp/assembly/abort/end", "-o", "product.wasm", ...flags],
     {
       readFile: (name) => sources[name] ?? read(place(name)),
