@@ -17,6 +17,9 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
+// DefaultLeaseTTL outlives a third of etcd, until connections have turned to the others.
+const DefaultLeaseTTL = 10 * time.Second
+
 // Config is how a node takes part. Node is required, and Dir or Endpoints; with both, and Member, the node carries one of
 // several members and reaches them all.
 type Config struct {
@@ -30,7 +33,7 @@ type Config struct {
 	Endpoints []string
 	TLS       *tls.Config // of connections to Endpoints; nil: none
 
-	// LeaseTTL is how long after its last sign of life a node counts as alive. 0: 10 s. etcd counts in seconds.
+	// LeaseTTL is how long after its last sign of life a node counts as alive. 0: DefaultLeaseTTL. etcd counts in seconds.
 	LeaseTTL time.Duration
 	Log      *slog.Logger // errors of etcd; nil: discarded, except what ends the process
 
@@ -48,7 +51,7 @@ func (c *Config) validate() error {
 		return host.Errorf(host.CodeNodeSetup, "a node has a folder for its own etcd or addresses of another; it got %q and %q", c.Dir, c.Endpoints)
 	}
 	if c.LeaseTTL <= 0 {
-		c.LeaseTTL = 10 * time.Second
+		c.LeaseTTL = DefaultLeaseTTL
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -127,6 +130,7 @@ type Lease interface {
 	Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error)
 	KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseKeepAliveResponse, error)
 	Revoke(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseRevokeResponse, error)
+	TimeToLive(ctx context.Context, id clientv3.LeaseID, opts ...clientv3.LeaseOption) (*clientv3.LeaseTimeToLiveResponse, error)
 }
 
 // Parts are the connections of a cluster to an etcd.

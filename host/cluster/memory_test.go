@@ -84,6 +84,8 @@ func told(t *testing.T, etcd clustertest.Etcd) (said []string) {
 	put("/w/n", "3") // lives on
 	kept := must[*clientv3.LeaseKeepAliveResponse](t)(etcd.KeepAliveOnce(ctx, l.ID))
 	say("kept", kept.TTL)
+	left := must[*clientv3.LeaseTimeToLiveResponse](t)(etcd.TimeToLive(ctx, l.ID))
+	say("left", left.TTL, left.GrantedTTL)
 	at := must[*clientv3.GetResponse](t)(etcd.Get(ctx, "x")).Header.Revision
 	_, err = etcd.Revoke(ctx, l.ID)
 	say("revoked", err)
@@ -92,6 +94,8 @@ func told(t *testing.T, etcd clustertest.Etcd) (said []string) {
 	say("revoked again", err)
 	_, err = etcd.KeepAliveOnce(ctx, l.ID)
 	say("kept when gone", err)
+	left = must[*clientv3.LeaseTimeToLiveResponse](t)(etcd.TimeToLive(ctx, l.ID))
+	say("left when gone", left.TTL)
 
 	short := must[*clientv3.LeaseGrantResponse](t)(etcd.Grant(ctx, 1))
 	put("/w/s", "1", clientv3.WithLease(short.ID))

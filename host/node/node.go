@@ -216,6 +216,7 @@ func (n *Node) follow(ctx context.Context) error {
 	n.carrying = len(n.cfg.Fleet.Endpoints) > 0 && carries(n.etcdDir())
 	n.wg.Go(func() { n.cluster.WatchNodes(n.ctx, n.onFleet) })
 	n.wg.Go(func() { n.cluster.Lead(n.ctx, n.schedule) })
+	n.wg.Go(func() { n.lookAfter(n.ctx) })
 	for _, l := range n.listings() {
 		n.turnover.look(l.product.ID)
 	}

@@ -19,6 +19,7 @@ type Etcd interface {
 	Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error)
 	KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseKeepAliveResponse, error)
 	Revoke(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseRevokeResponse, error)
+	TimeToLive(ctx context.Context, id clientv3.LeaseID, opts ...clientv3.LeaseOption) (*clientv3.LeaseTimeToLiveResponse, error)
 }
 
 // Fate is what happens to one call on its way.
@@ -33,7 +34,7 @@ type Fate struct {
 // a clientv3.KV can do passes untouched.
 type Link struct {
 	Etcd
-	// Fate is asked once for every call, with its verb (get, txn, grant, keep, revoke) and its first key.
+	// Fate is asked once for every call, with its verb (get, txn, grant, keep, left, revoke) and its first key.
 	Fate func(verb, key string) Fate
 	// Gate blocks while the process is paused.
 	Gate func()
@@ -158,6 +159,13 @@ func (l *Link) KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv
 // Revoke ends a lease through the weather.
 func (l *Link) Revoke(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseRevokeResponse, error) {
 	return call(l, ctx, "revoke", "", func(ctx context.Context) (*clientv3.LeaseRevokeResponse, error) { return l.Etcd.Revoke(ctx, id) })
+}
+
+// TimeToLive asks for the rest of a lease through the weather.
+func (l *Link) TimeToLive(ctx context.Context, id clientv3.LeaseID, opts ...clientv3.LeaseOption) (*clientv3.LeaseTimeToLiveResponse, error) {
+	return call(l, ctx, "left", "", func(ctx context.Context) (*clientv3.LeaseTimeToLiveResponse, error) {
+		return l.Etcd.TimeToLive(ctx, id, opts...)
+	})
 }
 
 // Watch passes on what is told, late and not while the process is deaf.

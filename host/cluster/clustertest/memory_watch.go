@@ -135,3 +135,17 @@ func (m *Memory) Revoke(ctx context.Context, id clientv3.LeaseID) (*clientv3.Lea
 	m.end(int64(id), l)
 	return &clientv3.LeaseRevokeResponse{Header: &pb.ResponseHeader{Revision: m.revision}}, nil
 }
+
+// TimeToLive is the rest of a lease in whole seconds, rounded down; -1 when it has run out.
+func (m *Memory) TimeToLive(ctx context.Context, id clientv3.LeaseID, _ ...clientv3.LeaseOption) (*clientv3.LeaseTimeToLiveResponse, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	left := &clientv3.LeaseTimeToLiveResponse{ResponseHeader: &pb.ResponseHeader{Revision: m.revision}, ID: id, TTL: -1}
+	if l := m.leases[int64(id)]; l != nil {
+		left.TTL, left.GrantedTTL = int64(time.Until(l.expires)/time.Second), int64(l.ttl/time.Second)
+	}
+	return left, nil
+}
