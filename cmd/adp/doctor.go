@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/build"
 )
 
 // finding is one thing that doctor looked at.
@@ -17,18 +21,30 @@ type finding struct {
 	Status string `json:"status"` // ok, note (something cannot be done here), bad (adp cannot work)
 	Found  string `json:"found"`
 	Hint   string `json:"hint,omitempty"`
+	// Of compilers:
+	Language string `json:"language,omitempty"`
+	Get      string `json:"get,omitempty"` // the command that gets what is missing, where this machine has one
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var language string
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look at what adp needs on this machine and say what is missing",
+		Long: `Look at what adp needs on this machine and say what is missing.
+
+The exit code is 1 when something is bad: adp cannot work. A language that cannot be built here is only noted, unless --lang asks for it.`,
+		Example: `  adp doctor
+  adp doctor --lang c && adp build hello`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list := a.examine(cmd.Context())
+			if language != "" && !slices.Contains(build.Languages, language) {
+				return &usageError{fmt.Sprintf("--lang %s: languages are %s", language, strings.Join(build.Languages, ", ")), cmd.CommandPath()}
+			}
+			list := a.examine(cmd.Context(), language)
 			var rows [][]string
 			bad := false
 			for _, f := range list {
-				rows = append(rows, []string{f.Check, f.Status, f.Found, f.Hint})
+				rows = append(rows, []string{f.Check, f.Status, f.Found, cmp.Or(f.Get, f.Hint)})
 				bad = bad || f.Status == "bad"
 			}
 			show := func() error { return table(a.out, []string{"CHECK", "STATUS", "FOUND", "HINT"}, rows) }
@@ -44,9 +60,13 @@ func (a *app) doctorCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&language, "lang", "", "products in this language have to be built here: "+strings.Join(build.Languages, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions(build.Languages, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
 }
 
-func (a *app) examine(ctx context.Context) []finding {
+// examine looks at everything; of the languages only at the one that is needed, if one is.
+func (a *app) examine(ctx context.Context, needed string) []finding {
 	list := []finding{a.examineFolder("data folder", a.settings.Data)}
 	cache, err := cacheFolder()
 	if err != nil {
@@ -60,8 +80,16 @@ func (a *app) examine(ctx context.Context) []finding {
 	defer w.close()
 	id := w.engine.Identity()
 	list = append(list, finding{Check: "sandbox", Status: "ok", Found: fmt.Sprintf("%s %s on %s", id.Name, id.Version, id.Arch)})
+	otherwise := "note"
+	if needed != "" {
+		otherwise = "bad"
+	}
 	for _, t := range w.Toolchains(ctx) {
-		list = append(list, judged("building "+t.Language, "note", t.Found, t.Err))
+		if needed == "" || t.Language == needed {
+			f := judged("building "+t.Language, otherwise, t.Found, t.Err)
+			f.Language, f.Get = t.Language, t.Get
+			list = append(list, f)
+		}
 	}
 	return append(list, a.examineNode(ctx))
 }

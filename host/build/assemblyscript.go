@@ -64,6 +64,8 @@ type nodeTool struct {
 	words     string // for doctor
 }
 
+func (t nodeTool) says() string { return t.words }
+
 // findNode looks for Node.js and npm. The compiler itself comes with the first build.
 func (b *Builder) findNode(ctx context.Context) (t nodeTool, err error) {
 	if b.AssemblyScriptSDK == nil {
@@ -78,7 +80,7 @@ func (b *Builder) findNode(ctx context.Context) (t nodeTool, err error) {
 	}
 	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	if n, err := strconv.Atoi(major); err != nil || n < minNode {
-		return t, host.Errorf(host.CodeBuildToolchain, "%s is Node.js %s; AssemblyScript needs %d or newer", t.node, version, minNode).WithHint("%s", nodeHint)
+		return t, host.Errorf(host.CodeBuildToolchain, "%s is Node.js %s, %w: AssemblyScript needs %d", t.node, version, errOld, minNode).WithHint("%s", nodeHint)
 	}
 	asc, digest, err := pinned(b.AssemblyScriptSDK)
 	if err != nil {

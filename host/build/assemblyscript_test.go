@@ -101,7 +101,7 @@ func TestAssemblyScriptToolchain(t *testing.T) {
 		want string
 	}{
 		{"no Node.js", nil, "node is needed"},
-		{"an old one", map[string]string{"node": filepath.Join(bin, "node")}, "is Node.js v18.19.0; AssemblyScript needs 20"},
+		{"an old one", map[string]string{"node": filepath.Join(bin, "node")}, "is Node.js v18.19.0, which is too old: AssemblyScript needs 20"},
 		{"no npm", map[string]string{"node": "real"}, "npm is needed"},
 		{"no registry", map[string]string{"node": "real", "npm": filepath.Join(bin, "npm")}, "npm could not fetch the AssemblyScript compiler: no network"},
 	} {

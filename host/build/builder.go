@@ -66,15 +66,8 @@ func (b *Builder) compile(ctx context.Context, path, language string) ([]byte, e
 		return nil, host.Errorf(host.CodeBuildCompile, "there is no source folder %s", path).
 			WithHint("code.path in product.yaml names it, relative to that file")
 	}
-	switch language {
-	case "go":
-		return b.compileGo(ctx, path)
-	case "rust":
-		return b.compileRust(ctx, path)
-	case "c":
-		return b.compileC(ctx, path)
-	case "assemblyscript":
-		return b.compileAssemblyScript(ctx, path)
+	if l := languageOf(language); l != nil {
+		return l.compile(b, ctx, path)
 	}
 	return nil, host.Errorf(host.CodeBuildToolchain, "adp build cannot compile %s", language).
 		WithHint("it compiles %s; name the .wasm file that your compiler makes in code.path", strings.Join(Languages, ", "))
@@ -84,7 +77,7 @@ func (b *Builder) compile(ctx context.Context, path, language string) ([]byte, e
 func (b *Builder) tool(name, hint string) (string, error) {
 	path, err := b.LookPath(name)
 	if err != nil {
-		return "", host.Errorf(host.CodeBuildToolchain, "%s is needed to build this product and not installed: %w", name, err).WithHint("%s", hint)
+		return "", host.Errorf(host.CodeBuildToolchain, "%s is needed and not there: %w", name, err).WithHint("%s", hint)
 	}
 	return path, nil
 }

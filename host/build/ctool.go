@@ -19,6 +19,8 @@ type cTool struct {
 	words string   // for doctor
 }
 
+func (t cTool) says() string { return t.words }
+
 // findC looks for a clang that has all that a module needs: the target's C library, its part of compiler-rt, and a linker. That of
 // wasi-sdk brings them along; Debian has them in packages beside each of its clangs.
 func (b *Builder) findC(ctx context.Context) (cTool, error) {

@@ -12,7 +12,19 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-const goHint = "install Go 1.24 or newer: https://go.dev/dl"
+const goHint = "install Go 1.24 or newer: https://go.dev/dl; on Debian 13: apt-get install golang-go"
+
+// minGo is the oldest Go that makes modules with exports.
+const minGo = "go1.24"
+
+// findGo looks for a Go that is new enough, or that fetches one that is.
+func (b *Builder) findGo(ctx context.Context) (words string, err error) {
+	words, err = b.says(ctx, "go", goHint, "env", "GOVERSION")
+	if err == nil && version.IsValid(words) && version.Compare(words, minGo) < 0 {
+		err = host.Errorf(host.CodeBuildToolchain, "the Go here is %s, %w: products need %s", words, errOld, minGo).WithHint("%s", goHint)
+	}
+	return words, err
+}
 
 // compileGo compiles a Go module to a WASI reactor. The SDK joins by a workspace of its own, so that a requirement of any
 // version of it, which no proxy has, is met.

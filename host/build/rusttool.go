@@ -10,7 +10,7 @@ import (
 )
 
 const rustHint = "install Rust from https://rustup.rs and its target with: rustup target add " + rustTarget +
-	"; on Debian: apt-get install rustc-web rust-web-src lld-19"
+	"; on Debian: apt-get install cargo-web rustc-web rust-web-src lld-19"
 
 // rustTool is how this machine compiles Rust to Wasm.
 type rustTool struct {
@@ -22,11 +22,21 @@ type rustTool struct {
 	words    string   // for doctor
 }
 
+// findCargo looks for what compiles a crate.
+func (b *Builder) findCargo(ctx context.Context) (words string, err error) {
+	if _, err := b.tool("cargo", rustHint); err != nil {
+		return "", err
+	}
+	t, err := b.findRust(ctx)
+	return t.words, err
+}
+
 // findRust looks for a compiler with the target's standard library; failing that for one with the library's source,
 // which is then compiled along. The first rustc on the PATH is often rustup's, without the target, while the system's own
 // one has the source: both are looked at.
 func (b *Builder) findRust(ctx context.Context) (rustTool, error) {
 	var compilers []string
+	lacks := ""
 	if path, err := b.LookPath("rustc"); err == nil {
 		compilers = append(compilers, path)
 	}
@@ -50,29 +60,33 @@ func (b *Builder) findRust(ctx context.Context) (rustTool, error) {
 		if err != nil {
 			continue
 		}
-		return b.describeRust(ctx, b.compileLibrary(rustc, sysroot, library))
+		if t, ok := b.compileLibrary(rustc, sysroot, library); ok {
+			return b.describeRust(ctx, t)
+		}
+		lacks = "; " + rustc + " has the source and lacks a linker (lld)"
 	}
-	return rustTool{}, host.Errorf(host.CodeBuildToolchain, "no Rust compiler here has the target %s or the source of its standard library", rustTarget).
+	return rustTool{}, host.Errorf(host.CodeBuildToolchain, "no Rust compiler here has the target %s or the source of its standard library%s", rustTarget, lacks).
 		WithHint("%s", rustHint)
 }
 
 // compileLibrary has Cargo compile the standard library too, which takes a minute or two, once. The option is unstable in
-// name only here: the library is the compiler's own.
-func (b *Builder) compileLibrary(rustc, sysroot, library string) rustTool {
-	t := rustTool{rustc: rustc, library: true, env: []string{"RUSTC=" + rustc, "RUSTC_BOOTSTRAP=1"}, args: []string{"-Zbuild-std=std,panic_abort"}}
+// name only here: the library is the compiler's own. It is not ok where there is no linker.
+func (b *Builder) compileLibrary(rustc, sysroot, library string) (t rustTool, ok bool) {
+	t = rustTool{rustc: rustc, library: true, env: []string{"RUSTC=" + rustc, "RUSTC_BOOTSTRAP=1"}, args: []string{"-Zbuild-std=std,panic_abort"}}
 	if vendor := filepath.Join(library, "vendor"); isDir(vendor) { // Debian's source comes with its dependencies
 		t.vendored = true
 		t.args = append(t.args, "--config", `source.crates-io.replace-with="vendored"`, "--config", "source.vendored.directory="+strconv.Quote(vendor))
 	}
-	if lld, _ := filepath.Glob(filepath.Join(sysroot, "lib", "rustlib", "*", "bin", "rust-lld")); len(lld) == 0 {
-		for _, name := range []string{"wasm-ld", "wasm-ld-21", "wasm-ld-20", "wasm-ld-19", "wasm-ld-18", "wasm-ld-17"} {
-			if path, err := b.LookPath(name); err == nil {
-				t.env = append(t.env, "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="+path)
-				break
-			}
+	if lld, _ := filepath.Glob(filepath.Join(sysroot, "lib", "rustlib", "*", "bin", "rust-lld")); len(lld) > 0 {
+		return t, true
+	}
+	for _, name := range []string{"wasm-ld", "wasm-ld-21", "wasm-ld-20", "wasm-ld-19", "wasm-ld-18", "wasm-ld-17"} {
+		if path, err := b.LookPath(name); err == nil {
+			t.env = append(t.env, "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="+path)
+			return t, true
 		}
 	}
-	return t
+	return t, false
 }
 
 func (b *Builder) describeRust(ctx context.Context, t rustTool) (rustTool, error) {

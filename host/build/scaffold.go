@@ -21,9 +21,6 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// Languages are those that Scaffold writes and Compile compiles.
-var Languages = []string{"go", "rust", "c", "assemblyscript"}
-
 // Scaffolding says what product to begin with.
 type Scaffolding struct {
 	Name     string
@@ -44,7 +41,8 @@ func Scaffold(dir string, s Scaffolding) ([]string, error) {
 				WithHint("small letters, digits and single dashes, beginning with a letter, at most 63: strike-risk")
 		}
 	}
-	if !slices.Contains(Languages, s.Language) {
+	language := languageOf(s.Language)
+	if language == nil {
 		return nil, host.Errorf(host.CodeBuildToolchain, "there is no template in %q", s.Language).WithHint("languages: %s", strings.Join(Languages, ", "))
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
@@ -52,7 +50,7 @@ func Scaffold(dir string, s Scaffolding) ([]string, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, host.Errorf(host.CodeBuildCompile, "%s: %w", dir, err)
 	}
-	p := &scaffold{Scaffolding: s, Main: map[string]string{"go": "main.go", "rust": "src/lib.rs", "c": "product.c", "assemblyscript": "assembly/index.ts"}[s.Language]}
+	p := &scaffold{Scaffolding: s, Main: language.main}
 	var written []string
 	for _, root := range []string{"templates/common", "templates/" + s.Language} {
 		files, err := p.write(dir, root)

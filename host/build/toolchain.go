@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -13,24 +14,33 @@ type Toolchain struct {
 	Language string
 	Found    string // its own words: go1.26.8, cargo 1.95.0 (…)
 	Err      error  // why products of that language cannot be built here; nil when they can
+	Get      string // the command that gets what is missing, where this machine has one; the hint of Err says more
 }
 
+// errOld is why a compiler that is there does not do; what installed it has no newer one.
+var errOld = errors.New("which is too old")
+
 // Toolchains looks at the compilers of all Languages.
-func (b *Builder) Toolchains(ctx context.Context) []Toolchain {
-	out := []Toolchain{{Language: "go"}, {Language: "rust"}, {Language: "c"}, {Language: "assemblyscript"}}
-	out[0].Found, out[0].Err = b.says(ctx, "go", goHint, "env", "GOVERSION")
-	if _, out[1].Err = b.tool("cargo", rustHint); out[1].Err == nil {
-		var rust rustTool
-		rust, out[1].Err = b.findRust(ctx)
-		out[1].Found = rust.words
+func (b *Builder) Toolchains(ctx context.Context) (all []Toolchain) {
+	for _, l := range languages {
+		t := Toolchain{Language: l.name}
+		if t.Found, t.Err = l.find(b, ctx); t.Err != nil && !errors.Is(t.Err, errOld) {
+			t.Get = b.get(l)
+		}
+		all = append(all, t)
 	}
-	var c cTool
-	c, out[2].Err = b.findC(ctx)
-	out[2].Found = c.words
-	var node nodeTool
-	node, out[3].Err = b.findNode(ctx)
-	out[3].Found = node.words
-	return out
+	return all
+}
+
+// get is the command that gets a language's compiler on this machine; "" when it has no tool that could.
+func (b *Builder) get(l language) string {
+	if _, err := b.LookPath("rustup"); err == nil && l.name == "rust" {
+		return "rustup target add " + rustTarget
+	}
+	if _, err := b.LookPath("apt-get"); err == nil && l.packages != "" {
+		return "apt-get install " + l.packages
+	}
+	return ""
 }
 
 // says is the first line that a tool answers.
