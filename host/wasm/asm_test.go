@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 //	import env.log (i32) -> ()
 //	memory 1 4
 //	table funcref 10 20
-//	global i32 mut 0
+//	global i32 mut 0           of floats and vectors the bits
 //	elem 0 $f 1 $g
 //	func f (i32) -> (i32)      exported under its name
 //	  local i32 i64
@@ -78,8 +79,18 @@ func (a *assembler) line(f []string, l string) {
 			g[1] = 1
 			f = f[1:]
 		}
-		g.op(0x41 + 0x7f - g[0])
-		g = appendS(g, signedOf(f[2]))
+		switch ValueType(g[0]) {
+		case I32, I64:
+			g.op(0x41 + 0x7f - g[0])
+			g = appendS(g, signedOf(f[2]))
+		case F32: // by its bits
+			g = binary.LittleEndian.AppendUint32(append(g, opF32Const), uint32(signedOf(f[2])))
+		case F64:
+			g = binary.LittleEndian.AppendUint64(append(g, opF64Const), uint64(signedOf(f[2])))
+		case V128: // the low half
+			g = binary.LittleEndian.AppendUint64(append(g, prefixVector, opV128Const), uint64(signedOf(f[2])))
+			g = append(g, 0, 0, 0, 0, 0, 0, 0, 0)
+		}
 		a.add(secGlobal, append(g, opEnd))
 	case "elem":
 		a.finish()
@@ -179,6 +190,10 @@ func opcodeNamed(name string) *opcode {
 func (a *assembler) instruction(f []string, l string) {
 	op := opcodeNamed(f[0])
 	args := f[1:]
+	if op.code == opSelect && len(args) == 1 {
+		a.code.op(opSelectTyped, 1, byte(mustTypes(args[0])[0]))
+		return
+	}
 	next := func() string {
 		if len(args) == 0 {
 			return "0"

@@ -28,6 +28,7 @@ type bodyRewriter struct {
 	length uint32 // the local that holds a length
 
 	ands      ands
+	chooser   chooser
 	nanLocals map[ValueType]uint32 // where results wait that may be NaNs
 	direct    bool                 // no local: one charge of the global is all
 	frame     int32                // what a call takes of the stack budget, 0 for nothing
@@ -60,7 +61,7 @@ func (w *bodyRewriter) rewrite(i int) []byte {
 	t := &w.m.types[w.body.typ]
 	w.locals = w.m.localTypes(w.locals[:0], w.body)
 	w.restart()
-	w.shape.measure(&w.src, w.locals, w.options)
+	w.shape.measure(&w.src, w.body, w.locals, w.options)
 	w.restart()
 	w.plan.make(&w.src, &w.shape, len(t.Results), w.options.everyInstruction)
 
@@ -134,6 +135,11 @@ func (w *bodyRewriter) declareLocals() {
 	}
 	for _, t := range w.shape.frame.canonical {
 		w.nanLocals[t] = w.fuel + added
+		added++
+		own.op(1, byte(t))
+	}
+	w.chooser.keep(w.fuel+added, w.shape.frame.chosen32, w.shape.frame.chosen64)
+	for _, t := range chooserLocals(w.shape.frame.chosen32, w.shape.frame.chosen64) {
 		added++
 		own.op(1, byte(t))
 	}
@@ -276,6 +282,10 @@ func (w *bodyRewriter) instruction(in *instr) {
 	case opRefFunc:
 		w.code.index(opRefFunc, w.shift(in.x))
 	default:
+		if t, ok := w.body.choice(in); ok {
+			w.choose(t)
+			return
+		}
 		if in.op.dynamic {
 			w.spendLength(in.op)
 		}

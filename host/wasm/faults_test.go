@@ -37,7 +37,7 @@ var everyFault = flag.Int("faults", 4, "plant every so many of the faults; 1 pla
 // faultStages are the tests that look for a fault, the fast ones first.
 var faultStages = [][]string{
 	{"-test.run", "^TestExactness$", "-modules", "150"},
-	{"-test.run", "^(TestHostileGuests|TestAdmit|TestMeterRefusesItsOwnNames|TestHostSeesExactFuel|TestStartRunsMetered|TestDepthIsBounded|TestLocate|TestTrapsNameTheAuthorsFunction|TestStackBudgetBoundsNativeStack|TestLargeLeavesGiveTheirStackBack|TestSizesAreCapped|TestStrictNaNs|TestComparedAnds)$"},
+	{"-test.run", "^(TestChosenFloats|TestHostileGuests|TestAdmit|TestMeterRefusesItsOwnNames|TestHostSeesExactFuel|TestStartRunsMetered|TestDepthIsBounded|TestLocate|TestTrapsNameTheAuthorsFunction|TestStackBudgetBoundsNativeStack|TestLargeLeavesGiveTheirStackBack|TestSizesAreCapped|TestStrictNaNs|TestComparedAnds)$"},
 	{"-test.run", "^TestGolden$"},
 	{"-test.run", "^TestExactness$", "-modules", "1500", "-seed", "1000"},
 	{"-test.run", "^(TestSpecification|TestMutants)$"},

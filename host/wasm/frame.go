@@ -8,6 +8,7 @@ import "slices"
 // (phis), and what the largest call passes on the stack.
 type frame struct {
 	m        *Module
+	body     *body
 	locals   []ValueType // parameters included
 	assigned []int       // when each local was last assigned, counted in instructions
 	now      int
@@ -20,6 +21,8 @@ type frame struct {
 
 	canonicalNaNs bool
 	canonical     []ValueType // of the locals that results wait in which may be NaNs
+
+	chosen32, chosen64 bool // there are selects of f32, of f64
 }
 
 const (
@@ -45,8 +48,8 @@ func slots(ts []ValueType) (n int64) {
 }
 
 // begin starts with a function's parameters and locals, reusing the memory of f.
-func (f *frame) begin(m *Module, locals []ValueType, canonicalNaNs bool) {
-	*f = frame{m: m, locals: locals, assigned: f.assigned[:0], slots: slots(locals), vectors: slices.Contains(locals, V128), canonicalNaNs: canonicalNaNs, canonical: f.canonical[:0]}
+func (f *frame) begin(m *Module, b *body, locals []ValueType, canonicalNaNs bool) {
+	*f = frame{m: m, body: b, locals: locals, assigned: f.assigned[:0], slots: slots(locals), vectors: slices.Contains(locals, V128), canonicalNaNs: canonicalNaNs, canonical: f.canonical[:0]}
 	for range locals {
 		f.assigned = append(f.assigned, -1)
 	}
@@ -60,11 +63,14 @@ func (f *frame) define(in *instr) {
 		f.slots += scalarSlot // see guard
 	}
 	if t := in.op.nans.local(); f.canonicalNaNs && in.op.nans != noNaNs {
-		f.slots += 3 * slot(t) // the NaN, the comparison, the choice
+		f.slots += 5 * slot(t) // the NaN, the comparison, the choice, and floats as bits and back
 		if !slices.Contains(f.canonical, t) {
 			f.canonical = append(f.canonical, t)
 			f.slots += slot(t)
 		}
+	}
+	if t, ok := f.body.choice(in); ok {
+		f.choose(t)
 	}
 	if in.op.typed {
 		n := slots(in.op.results)
@@ -89,6 +95,18 @@ func (f *frame) define(in *instr) {
 	case opTableGet, opTableGrow, opRefNull, opRefFunc, opRefIsNull:
 		f.slots += scalarSlot
 	}
+}
+
+// choose counts what the rewriter's way of a select defines beside its result, and the locals when the first needs them.
+func (f *frame) choose(t ValueType) {
+	if t == V128 {
+		f.slots += 4*scalarSlot + vectorSlot
+		return
+	}
+	f.slots += 3 * scalarSlot
+	before := len(chooserLocals(f.chosen32, f.chosen64))
+	f.chosen32, f.chosen64 = f.chosen32 || t == F32, f.chosen64 || t == F64
+	f.slots += int64(len(chooserLocals(f.chosen32, f.chosen64))-before) * scalarSlot
 }
 
 func (f *frame) call(t *FuncType) {

@@ -80,9 +80,11 @@ type body struct {
 
 	instructions int
 	blocks       int // about the basic blocks that an engine makes of it
-	nesting      int
-	targets      int // of the largest br_table
-	calls        int
+
+	choices []choice // in the order of the code
+	nesting int
+	targets int // of the largest br_table
+	calls   int
 }
 
 // FuncName is the name that the module gives a function, in its name section or else by its import or first export, or

@@ -51,14 +51,20 @@ func (w *bodyRewriter) canonicalise(n nans) {
 	}
 	local := w.nanLocals[n.local()]
 	w.code.index(opLocalTee, local)
+	switch n { // floats are chosen as bits: see choice.go
+	case nansF32:
+		w.code.op(opI32ReinterpretF32)
+	case nansF64:
+		w.code.op(opI64ReinterpretF64)
+	}
 	w.code.nan(n)
 	w.code.index(opLocalGet, local)
 	w.code.index(opLocalGet, local)
 	switch n {
 	case nansF32:
-		w.code.op(opF32Eq, opSelect)
+		w.code.op(opF32Eq, opSelect, opF32ReinterpretI32)
 	case nansF64:
-		w.code.op(opF64Eq, opSelect)
+		w.code.op(opF64Eq, opSelect, opF64ReinterpretI64)
 	case nansF32x4:
 		w.code.op(prefixVector, opF32x4Eq, prefixVector, opBitselect)
 	case nansF64x2:
@@ -66,14 +72,14 @@ func (w *bodyRewriter) canonicalise(n nans) {
 	}
 }
 
-// nan pushes the canonical NaN.
+// nan pushes the canonical NaN; scalars as the integers of their bits.
 func (c *code) nan(n nans) {
 	le := binary.LittleEndian
 	switch n {
 	case nansF32:
-		*c = le.AppendUint32(append(*c, opF32Const), nanF32)
+		c.i32(int32(nanF32))
 	case nansF64:
-		*c = le.AppendUint64(append(*c, opF64Const), nanF64)
+		c.i64(int64(nanF64))
 	case nansF32x4:
 		const twice = uint64(nanF32)<<32 | uint64(nanF32)
 		*c = le.AppendUint64(le.AppendUint64(append(*c, prefixVector, opV128Const), twice), twice)

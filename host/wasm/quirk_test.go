@@ -62,3 +62,62 @@ func run(t *testing.T, b []byte, compiler bool, o *wasm.Options) (results [4]uin
 	}
 	return results
 }
+
+// TestChosenFloats: selects of floats and vectors give the same in both engines. Where the engine's compiler is right by itself,
+// choice.go is no longer needed.
+func TestChosenFloats(t *testing.T) {
+	wrong := 0
+	for typ, to := range map[string][2]string{"f32": {"f32.reinterpret_i32", "i32.reinterpret_f32"}, "f64": {"i64.extend_i32_u\n  f64.reinterpret_i64", "i64.reinterpret_f64\n  i32.wrap_i64"},
+		"v128": {"i32x4.splat", "i32x4.extract_lane 0"}} {
+		for _, second := range []string{"global.get 0", "local.get 3", "i32.const 7\n  TO"} {
+			for _, choose := range []string{"select", "select TYPE"} {
+				text := `
+global TYPE mut 77
+func h (i32) -> (i32)
+  local.get 0
+func f (i32 i32) -> (i32)
+  local TYPE TYPE
+  local.get 0
+  TO
+  local.set 2
+  i32.const 5
+  TO
+  local.set 3
+  i32.const 0
+  if -> (TYPE)
+  local.get 2
+  else
+  i32.const 0
+  call $h
+  drop
+  local.get 2
+  SECOND
+  i32.const 0
+  CHOOSE
+  end
+  BACK
+  local.get 2
+  BACK
+  i32.const 8
+  i32.shl
+  i32.add
+`
+				text = strings.NewReplacer("CHOOSE", choose, "SECOND", second).Replace(text)
+				b := wasm.Assemble(strings.NewReplacer("TYPE", typ, "TO", to[0], "BACK", to[1]).Replace(text))
+				want := run(t, b, false, nil)
+				for _, o := range []*wasm.Options{{}, {CanonicalNaNs: true}} {
+					if got := run(t, b, true, o); got != want {
+						t.Errorf("%s of %s, %s, %+v: %v, want %v", choose, typ, second, *o, got, want)
+					}
+				}
+				if got := run(t, b, true, nil); got != want {
+					wrong++
+					t.Logf("%s of %s, %s: the compiler alone gives %v, not %v", choose, typ, second, got, want)
+				}
+			}
+		}
+	}
+	if wrong == 0 && runtime.GOARCH == "amd64" {
+		t.Error("the engine's compiler is right by itself: choice.go can go")
+	}
+}

@@ -30,8 +30,8 @@ type openConstruct struct {
 }
 
 // measure walks over the code that d is at.
-func (s *shape) measure(d *decoder, locals []ValueType, o Options) {
-	s.frame.begin(d.m, locals, o.CanonicalNaNs)
+func (s *shape) measure(d *decoder, b *body, locals []ValueType, o Options) {
+	s.frame.begin(d.m, b, locals, o.CanonicalNaNs)
 	*s = shape{constructs: s.constructs[:0], frame: s.frame, unrolled: s.unrolled, open: s.open[:0], inside: s.inside[:0]}
 	s.open = append(s.open, openConstruct{index: -1})
 	var in, last instr

@@ -63,6 +63,7 @@ const (
 	opI64Const     = 0x42
 	opF32Const     = 0x43
 	opF64Const     = 0x44
+	opI32Eqz       = 0x45
 	opI32LtS       = 0x48
 	opI32GeU       = 0x4f
 	opI64LtS       = 0x53
@@ -82,19 +83,26 @@ const (
 	opI64Shl       = 0x86
 	opI64ShrU      = 0x88
 	opI64ExtendU   = 0xad
-	opRefNull      = 0xd0
-	opRefIsNull    = 0xd1
-	opRefFunc      = 0xd2
-	opTableInit    = 0xfc0c
-	opTableCopy    = 0xfc0e
-	opTableGrow    = 0xfc0f
-	opTableFill    = 0xfc11
+
+	opI32ReinterpretF32 = 0xbc
+	opI64ReinterpretF64 = 0xbd
+	opF32ReinterpretI32 = 0xbe
+	opF64ReinterpretI64 = 0xbf
+
+	opRefNull   = 0xd0
+	opRefIsNull = 0xd1
+	opRefFunc   = 0xd2
+	opTableInit = 0xfc0c
+	opTableCopy = 0xfc0e
+	opTableGrow = 0xfc0f
+	opTableFill = 0xfc11
 
 	// Behind prefixVector.
-	opV128Const = 0x0c
-	opF32x4Eq   = 0x41
-	opF64x2Eq   = 0x47
-	opBitselect = 0x52
+	opV128Const  = 0x0c
+	opI64x2Splat = 0x12
+	opF32x4Eq    = 0x41
+	opF64x2Eq    = 0x47
+	opBitselect  = 0x52
 )
 
 // validate checks a body whose place and type are known, and fills in the rest of it.
@@ -381,6 +389,9 @@ func (v *validator) reference(in *instr) {
 		}
 		if a.ref() {
 			v.fail("select of references names no type")
+		}
+		if a.chosenByBits() {
+			v.body.choices = append(v.body.choices, choice{uint32(in.start), a})
 		}
 		v.ops = append(v.ops, a)
 	case opSelectTyped:
