@@ -64,6 +64,7 @@ const (
 	CodeNodeUnknown     ErrorCode = "ADP-N007" // no such node
 	CodeNodeVersion     ErrorCode = "ADP-N008" // nodes of versions that do not fit
 	CodeNodeFull        ErrorCode = "ADP-N009" // etcd's database has reached its quota
+	CodeNodeStore       ErrorCode = "ADP-N010" // a store that is not the mesh's
 
 	// P: policy.
 	CodePolicyDenied ErrorCode = "ADP-P001"

@@ -44,10 +44,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"ready": ready,
-			"grows": grows,
-			"json":  isJSON,
+			"exits":  exits,
+			"ready":  ready,
+			"grows":  grows,
+			"json":   isJSON,
+			"member": memberAddress,
 		},
 		Condition: func(cond string) (bool, error) {
 			if slices.Contains(build.Languages, cond) {
@@ -170,4 +171,20 @@ func grows(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%q never came", args[0])
+}
+
+// memberAddress VARIABLE FILE waits for a member of etcd to write down where it listens, and keeps that in a variable.
+func memberAddress(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: member VARIABLE FILE")
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var m struct{ Client string }
+		b, err := os.ReadFile(ts.MkAbs(args[1]))
+		if err == nil && json.Unmarshal(b, &m) == nil && m.Client != "" {
+			ts.Setenv(args[0], m.Client)
+			return
+		}
+	}
+	ts.Fatalf("no member of etcd writes %s", args[1])
 }

@@ -27,6 +27,8 @@ type Config struct {
 	Node string // id of this node, without "/"
 	// Self is what the node says of itself; its ID is Node.
 	Self NodeInfo
+	// Store is the identity of the store that the node uses. All nodes of a mesh use one; "": it is not compared.
+	Store string
 	// Member lets other processes reach the embedded etcd; nil: it listens nowhere.
 	Member *Member
 	// Endpoints are addresses of an etcd that runs elsewhere, used instead of an embedded one.
@@ -86,8 +88,8 @@ type Cluster struct {
 }
 
 // Open starts the embedded etcd on its folder, or connects to another, and announces the node. It fails with N003 when
-// another process uses the folder or another living node has the name, and with N004 when etcd does not start or
-// answer, or was written by a newer version.
+// another process uses the folder or another living node has the name, with N004 when etcd does not start or
+// answer, or was written by a newer version, and with N010 when the mesh has another store.
 func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -110,6 +112,9 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 
 func (c *Cluster) open(ctx context.Context, cfg Config) error {
 	if err := c.openMeta(ctx); err != nil {
+		return err
+	}
+	if err := c.agree(ctx, cfg); err != nil {
 		return err
 	}
 	if cfg.Member != nil {
@@ -218,17 +223,6 @@ func (c *Cluster) Close() error {
 	return c.stop()
 }
 
-// meta identifies the mesh and the shape of its keys.
-type meta struct {
-	Format  int       `json:"format"`
-	Mesh    string    `json:"mesh"` // random, so that two meshes of one name can be told apart
-	Created time.Time `json:"created"`
-	// EpochFloor is below every epoch to come. It rises when etcd is restored from a backup, whose epochs are old.
-	EpochFloor host.Epoch `json:"epoch_floor,omitempty"`
-}
-
-const metaFormat = 1
-
 func (c *Cluster) openMeta(ctx context.Context) error {
 	fresh, err := host.CanonicalJSON(meta{Format: metaFormat, Mesh: rand.Text(), Created: time.Now().UTC()})
 	if err != nil {
@@ -259,28 +253,10 @@ const unseenClaims = 1_000_000
 // is called once after etcd was restored from a backup, with the greatest epoch that the store's folders name, so that no
 // epoch is used twice.
 func (c *Cluster) RaiseEpochs(ctx context.Context, floor host.Epoch) error {
-	for {
-		now, err := c.kv.Get(ctx, keyMeta)
-		if err != nil || len(now.Kvs) == 0 {
-			return failure("reading the mesh's identity", err)
+	return c.changeMeta(ctx, "raising epochs", func(m *meta) error {
+		if m.EpochFloor < floor {
+			m.EpochFloor = floor + unseenClaims
 		}
-		var m meta
-		if err := json.Unmarshal(now.Kvs[0].Value, &m); err != nil {
-			return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
-		}
-		if m.EpochFloor >= floor {
-			return nil
-		}
-		m.EpochFloor = floor + unseenClaims
-		value, err := host.CanonicalJSON(m)
-		if err != nil {
-			return err
-		}
-		_, err = c.settle(ctx, "raising epochs", txn{
-			If:   []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(keyMeta), "=", now.Kvs[0].ModRevision)},
-			Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(value))}})
-		if err != nil {
-			return err
-		}
-	}
+		return nil
+	})
 }

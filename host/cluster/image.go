@@ -209,7 +209,7 @@ func (im *Image) set(key string, v any) error {
 }
 
 // Restore writes an image into an etcd that holds no mesh, and makes every epoch to come greater than floor, and than those
-// of claims that left no trace after it. Nobody owns anything then. A mesh that is there already is N006, and stays as it is. What was cut off can be repeated.
+// of claims that left no trace after it. Nobody owns anything then. The mesh's store is that of cfg. A mesh that is there already is N006, and stays as it is. What was cut off can be repeated.
 func Restore(ctx context.Context, cfg Config, im *Image, floor host.Epoch) (err error) {
 	cfg.Node = "restore"
 	if err := cfg.validate(); err != nil {
@@ -234,11 +234,11 @@ func Restore(ctx context.Context, cfg Config, im *Image, floor host.Epoch) (err 
 		return host.Errorf(host.CodeNodeConflict, "this etcd holds a mesh already").
 			WithHint("restore into an empty one; to give that mesh up, delete its keys first: etcdctl del --prefix %s", root)
 	}
-	return c.putImage(ctx, im, floor)
+	return c.putImage(ctx, im, floor, cfg.Store)
 }
 
 // putImage writes all keys, the mesh's identity last: without it there is no mesh yet.
-func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch) error {
+func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch, store string) error {
 	var ops []clientv3.Op
 	flush := func() error {
 		if len(ops) == 0 {
@@ -272,6 +272,7 @@ func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch) err
 		}
 	}
 	m.EpochFloor = max(m.EpochFloor, floor+unseenClaims)
+	m.Store = store // the one that the image was completed from
 	value, err := host.CanonicalJSON(m)
 	if err != nil {
 		return err

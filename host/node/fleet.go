@@ -40,10 +40,14 @@ func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	store, err := storeIdentity(ctx, n.store)
+	if err != nil {
+		return nil, err
+	}
 	f := n.cfg.Fleet
 	self := cluster.NodeInfo{Identity: identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
 		Slots: n.cfg.Slots, Memory: f.Memory, Products: f.Products}
-	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Endpoints: f.Endpoints, TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
+	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Store: store, Endpoints: f.Endpoints, TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
 	if f.Member != nil {
 		cfg.Self.Peer = f.Member.Peer
 	}

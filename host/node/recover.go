@@ -279,8 +279,14 @@ func (v *recovery) write(ctx context.Context) error {
 	if v.Backup == nil {
 		v.out.Notes = append(v.out.Notes, "without a backup it is not known which products were paused or retired, which sources were given by hand, and which nodes were cordoned")
 	}
-	if len(v.Cluster.Endpoints) > 0 {
-		return cluster.Restore(ctx, v.Cluster, v.im, v.out.Epoch)
+	identity, err := storeIdentity(ctx, v.store)
+	if err != nil {
+		return err
+	}
+	cfg := v.Cluster
+	cfg.Store = identity
+	if len(cfg.Endpoints) > 0 {
+		return cluster.Restore(ctx, cfg, v.im, v.out.Epoch)
 	}
 	dir := filepath.Join(v.Data, "etcd")
 	unlock, err := cluster.Lock(dir)
@@ -292,7 +298,6 @@ func (v *recovery) write(ctx context.Context) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return host.Errorf(host.CodeNodeSetup, "%w", err)
 	}
-	cfg := v.Cluster
 	cfg.Dir = fresh
 	if err := cluster.Restore(ctx, cfg, v.im, v.out.Epoch); err != nil {
 		return err

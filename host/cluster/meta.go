@@ -1,0 +1,71 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/adp-host/adp/host"
+)
+
+// meta identifies the mesh and the shape of its keys, and says what its nodes have in common.
+type meta struct {
+	Format  int       `json:"format"`
+	Mesh    string    `json:"mesh"` // random, so that two meshes of one name can be told apart
+	Created time.Time `json:"created"`
+	// EpochFloor is below every epoch to come. It rises when etcd is restored from a backup, whose epochs are old.
+	EpochFloor host.Epoch `json:"epoch_floor,omitempty"`
+	// Store is the identity of the store that the pointers of the mesh lead into; "": no node has told yet.
+	Store string `json:"store,omitempty"`
+}
+
+const metaFormat = 1
+
+// changeMeta changes what the mesh says of itself: change sees what is stored, and what it leaves is written unless
+// somebody else was faster; then it is asked again.
+func (c *Cluster) changeMeta(ctx context.Context, what string, change func(*meta) error) error {
+	for {
+		now, err := c.kv.Get(ctx, keyMeta)
+		if err != nil || len(now.Kvs) == 0 {
+			return failure("reading the mesh's identity", err)
+		}
+		var m meta
+		if err := json.Unmarshal(now.Kvs[0].Value, &m); err != nil {
+			return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
+		}
+		next := m
+		if err := change(&next); err != nil || next == m {
+			return err
+		}
+		value, err := host.CanonicalJSON(next)
+		if err != nil {
+			return err
+		}
+		_, err = c.settle(ctx, what, txn{
+			If:   []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(keyMeta), "=", now.Kvs[0].ModRevision)},
+			Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(value))}})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// agree compares what the node shares with what the mesh shares, before anybody hears of the node. The first node of a
+// mesh tells it.
+func (c *Cluster) agree(ctx context.Context, cfg Config) error {
+	if cfg.Store == "" {
+		return nil
+	}
+	return c.changeMeta(ctx, "telling the mesh its store", func(m *meta) error {
+		if m.Store == "" {
+			m.Store = cfg.Store
+		}
+		if m.Store == cfg.Store {
+			return nil
+		}
+		return host.Errorf(host.CodeNodeStore, "node %s has another store than the mesh: it would find neither artifacts nor snapshots", c.node).
+			WithHint("give the folder that the nodes of the mesh share (store, registry and ledger lie in it): --shared DIR; where that store is lost, make an etcd for this one: adp node recover")
+	})
+}

@@ -1,0 +1,45 @@
+package cluster
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/adp-host/adp/host"
+)
+
+// TestOneStore: the first node tells the mesh its store, also an older mesh that has none yet, and who has another is
+// refused before anybody hears of it. A restored mesh has the store that it was restored with.
+func TestOneStore(t *testing.T) {
+	ctx := t.Context()
+	a := must[*Authority](t)(OpenAuthority(t.TempDir()))
+	first, m := member(t, a, "n1") // as of an older adp: it says nothing of a store
+	second := clientOf(t, certified(t, a, "n2"), "n2", m)
+	second.Store = "A"
+	there := must[*Cluster](t)(Open(ctx, second))
+	defer there.Close()
+	third := clientOf(t, certified(t, a, "n3"), "n3", m)
+	third.Store = "B"
+	_, err := Open(ctx, third)
+	wantCode(t, err, host.CodeNodeStore)
+	for _, n := range must[[]NodeInfo](t)(first.Nodes(ctx)) {
+		if n.ID == "n3" {
+			t.Error("a node with another store is announced")
+		}
+	}
+	third.Store = "A"
+	if err := must[*Cluster](t)(Open(ctx, third)).Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	im := must[*Image](t)(first.Image(ctx))
+	if !strings.Contains(string(im.keys[keyMeta]), `"store":"A"`) {
+		t.Errorf("meta %s", im.keys[keyMeta])
+	}
+	dir := t.TempDir()
+	if err := Restore(ctx, Config{Dir: dir, Store: "B"}, im, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(ctx, Config{Dir: dir, Node: "n1", Store: "A"})
+	wantCode(t, err, host.CodeNodeStore)
+	openTest(t, Config{Dir: dir, Store: "B"})
+}
