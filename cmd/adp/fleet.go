@@ -42,33 +42,61 @@ const (
 	roleEtcd = "etcd"
 )
 
+// How short and how long a lease may be. A shorter one than etcd can keep would lose nodes that live; a longer one would
+// leave the products of a dead node without an owner for longer than anybody waits.
+const (
+	leaseLeast   = 2 * time.Second
+	leaseMost    = 10 * time.Minute
+	leaseDefault = 10 * time.Second
+)
+
 func (a *app) fleetFlags(cmd *cobra.Command) {
 	f, s := cmd.Flags(), &a.fleet
+	s.Role, s.Lease = roleNode, leaseDefault
 	f.BoolVar(&s.Cluster, "cluster", false, "take other nodes in: etcd listens on loopback, with certificates on both sides")
-	f.StringVar(&s.Join, "join", "", "URL of a node that was started with --cluster: join its mesh")
-	f.StringVar(&s.TokenFile, "token-file", "", "file with the token of the mesh to join (default: the data folder's own)")
-	f.StringVar(&s.Role, "role", roleNode, "node, or etcd: carry a member of etcd and run no products")
-	f.StringSliceVar(&s.Etcd, "etcd", nil, "addresses of an etcd of your own (3.7.1 or newer) instead of the embedded one")
-	f.StringVar(&s.EtcdCA, "etcd-ca", "", "certificate of the authority that signed that etcd's, PEM")
-	f.StringVar(&s.EtcdCert, "etcd-cert", "", "certificate to show it, PEM")
-	f.StringVar(&s.EtcdKey, "etcd-key", "", "key of that certificate, PEM")
-	f.StringVar(&s.Shared, "shared", "", "folder of the store that the nodes share (default: that of the mesh joined, else the data folder)")
-	f.StringToStringVar(&s.Labels, "label", nil, "NAME=VALUE that products can ask for; may be repeated")
+	f.Var(text{&s.Join, webAddress}, "join", "URL of a node that was started with --cluster: join its mesh")
+	f.Var(text{&s.TokenFile, filled("the name of a file")}, "token-file", "with --join or --etcd: file with the token of the mesh (default: the data folder's own)")
+	f.Var(text{&s.Role, oneOf(roleNode, roleEtcd)}, "role", "node, or etcd: carry a member of etcd and run no products")
+	f.Var(webAddresses{&s.Etcd}, "etcd", "addresses of an etcd of your own (3.7.1 or newer) instead of the embedded one")
+	a.etcdFlags(cmd)
+	f.Var(text{&s.Shared, filled("the name of a folder")}, "shared", "folder of the store that the nodes share (default: that of the mesh joined, else the data folder)")
+	f.Var(labelValues{&s.Labels}, "label", "NAME=VALUE that products can ask for; may be repeated")
 	f.Var(count[int]{&s.Products, 0}, "max-products", "how many products the node may own; 0: unlimited")
-	f.DurationVar(&s.Lease, "lease", 10*time.Second, "how long a node that is not heard of counts as alive; whole seconds, 2s or more")
+	f.Var(seconds{&s.Lease, leaseLeast, leaseMost}, "lease", "how long a node that is not heard of counts as alive; whole seconds, 2s to 10m")
+}
+
+// etcdFlags are how an etcd of one's own is spoken to.
+func (a *app) etcdFlags(cmd *cobra.Command) {
+	f, s := cmd.Flags(), &a.fleet
+	file := filled("the name of a file")
+	f.Var(text{&s.EtcdCA, file}, "etcd-ca", "certificate of the authority that signed that etcd's, PEM")
+	f.Var(text{&s.EtcdCert, file}, "etcd-cert", "certificate to show it, PEM")
+	f.Var(text{&s.EtcdKey, file}, "etcd-key", "key of that certificate, PEM")
+}
+
+// check refuses settings that contradict each other.
+func (s fleetSettings) check() error {
+	switch {
+	case s.Join != "" && s.Cluster, len(s.Etcd) > 0 && (s.Cluster || s.Join != ""):
+		return &usageError{"--cluster, --join and --etcd exclude each other", "adp up"}
+	case s.TokenFile != "" && s.Join == "" && len(s.Etcd) == 0:
+		return &usageError{"--token-file goes with --join or --etcd", "adp up"}
+	case s.Role == roleEtcd && len(s.Etcd) > 0:
+		return &usageError{"--role etcd carries a member of the embedded etcd: --etcd names one of your own", "adp up"}
+	}
+	return nil
 }
 
 // fleetOf makes of the settings what the node needs; url is where it will answer.
 func (a *app) fleetOf(ctx context.Context, url string) (node.Fleet, error) {
 	s := a.fleet
 	f := node.Fleet{Shared: s.Shared, Labels: s.Labels, Products: s.Products, LeaseTTL: s.Lease, Version: version().Version}
-	switch {
-	case s.Lease != 0 && s.Lease < 2*time.Second:
-		return f, &usageError{fmt.Sprintf("--lease %s: 2s or more", s.Lease), "adp up"}
-	case s.Role != roleNode && s.Role != roleEtcd && s.Role != "":
-		return f, &usageError{fmt.Sprintf("--role %s: roles are node and etcd", s.Role), "adp up"}
-	case s.Join != "" && s.Cluster, len(s.Etcd) > 0 && (s.Cluster || s.Join != ""):
-		return f, &usageError{"--cluster, --join and --etcd exclude each other", "adp up"}
+	if err := s.check(); err != nil {
+		return f, err
+	}
+	var err error
+	if f.TLS, err = s.etcdTLS("adp up"); err != nil {
+		return f, err
 	}
 	known, err := readJoined(a.settings.Data)
 	if err != nil {
@@ -77,7 +105,7 @@ func (a *app) fleetOf(ctx context.Context, url string) (node.Fleet, error) {
 	switch {
 	case len(s.Etcd) > 0:
 		f.URL, f.Endpoints = url, s.Etcd
-		f.TLS, err = s.etcdTLS()
+		err = a.takeToken()
 	case s.Join != "" || known != nil:
 		f.URL = url
 		err = a.joinMesh(ctx, &f, known)
@@ -91,10 +119,52 @@ func (a *app) fleetOf(ctx context.Context, url string) (node.Fleet, error) {
 	return f, err
 }
 
+// takeToken keeps the token of the mesh that a node on an etcd of one's own comes to. A node that joins brings it along.
+func (a *app) takeToken() error {
+	if a.fleet.TokenFile == "" {
+		return nil
+	}
+	token, err := readToken(a.fleet.TokenFile)
+	if err != nil {
+		return err
+	}
+	return a.keepToken(token)
+}
+
+// readToken reads the token of a mesh.
+func readToken(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	token := strings.TrimSpace(string(b))
+	if err == nil && token == "" {
+		err = fmt.Errorf("%s is empty", file)
+	}
+	if err != nil {
+		return "", host.Errorf(host.CodePolicyDenied, "a node takes the token of the mesh along: %w", err).
+			WithHint("give the file \"token\" of the first node's data folder: --token-file FILE")
+	}
+	return token, nil
+}
+
+// keepToken makes a token that of the data folder.
+func (a *app) keepToken(token string) error {
+	err := os.MkdirAll(a.settings.Data, 0o755)
+	if err == nil {
+		err = replaceFile(a.tokenFile(), func(f *os.File) error {
+			_, err := f.WriteString(token)
+			return err
+		})
+	}
+	if err != nil {
+		return host.Errorf(host.CodeNodeSetup, "keeping the token: %w", err)
+	}
+	return nil
+}
+
 // loopbackNames are what certificates of nodes on loopback are valid for.
 var loopbackNames = []string{"127.0.0.1", "::1", "localhost"}
 
-func (s fleetSettings) etcdTLS() (*tls.Config, error) {
+// etcdTLS is how the etcd of --etcd is spoken to; nil: in the clear, or there is none.
+func (s fleetSettings) etcdTLS(command string) (*tls.Config, error) {
 	given := []string{s.EtcdCA, s.EtcdCert, s.EtcdKey}
 	n := 0
 	for _, v := range given {
@@ -102,18 +172,20 @@ func (s fleetSettings) etcdTLS() (*tls.Config, error) {
 			n++
 		}
 	}
-	switch n {
-	case 0:
-		for _, e := range s.Etcd {
-			if strings.HasPrefix(e, "https:") {
-				return nil, &usageError{"an etcd with https:// needs --etcd-ca, --etcd-cert and --etcd-key", "adp up"}
-			}
-		}
-		return nil, nil
-	case len(given):
+	switch {
+	case n > 0 && len(s.Etcd) == 0:
+		return nil, &usageError{"--etcd-ca, --etcd-cert and --etcd-key go with --etcd", command}
+	case n == len(given):
 		return cluster.Certs{CA: s.EtcdCA, Cert: s.EtcdCert, Key: s.EtcdKey}.Client()
+	case n > 0:
+		return nil, &usageError{"--etcd-ca, --etcd-cert and --etcd-key go together", command}
 	}
-	return nil, &usageError{"--etcd-ca, --etcd-cert and --etcd-key go together", "adp up"}
+	for _, e := range s.Etcd {
+		if strings.HasPrefix(e, "https:") {
+			return nil, &usageError{"an etcd with https:// needs --etcd-ca, --etcd-cert and --etcd-key", command}
+		}
+	}
+	return nil, nil
 }
 
 // memberFile keeps the addresses of the node's member of etcd: the other members know it by them.
@@ -203,14 +275,13 @@ func (a *app) askToJoin(ctx context.Context, certs cluster.Certs) (*host.JoinAns
 	}
 	tokenFile := a.fleet.TokenFile
 	if tokenFile == "" {
-		tokenFile = filepath.Join(a.settings.Data, "token")
+		tokenFile = a.tokenFile()
 	}
-	token, err := os.ReadFile(tokenFile)
+	token, err := readToken(tokenFile)
 	if err != nil {
-		return nil, host.Errorf(host.CodePolicyDenied, "joining takes the token of the mesh: %w", err).
-			WithHint("give the file \"token\" of the first node's data folder: --token-file FILE")
+		return nil, err
 	}
-	c, err := client.New(a.fleet.Join, strings.TrimSpace(string(token)))
+	c, err := client.New(a.fleet.Join, token)
 	if err != nil {
 		return nil, err
 	}
@@ -227,8 +298,7 @@ func (a *app) askToJoin(ctx context.Context, certs cluster.Certs) (*host.JoinAns
 	}
 	b, err := json.Marshal(j)
 	if err == nil {
-		err = errors.Join(os.WriteFile(filepath.Join(a.settings.Data, "token"), []byte(strings.TrimSpace(string(token))), 0o600),
-			os.WriteFile(filepath.Join(a.settings.Data, joinedFile), b, 0o600))
+		err = errors.Join(a.keepToken(token), os.WriteFile(filepath.Join(a.settings.Data, joinedFile), b, 0o600))
 	}
 	if err != nil {
 		return nil, host.Errorf(host.CodeNodeSetup, "%w", err)

@@ -95,7 +95,7 @@ func (a *app) recoverCommand() *cobra.Command {
 			if r.TrustNewest {
 				return &usageError{"--trust-newest and --drop-unknown exclude each other", cmd.CommandPath()}
 			}
-			if err := a.place(r); err != nil {
+			if err := a.place(cmd, r); err != nil {
 				return err
 			}
 			n, err := node.Forget(cmd.Context(), *r)
@@ -113,24 +113,22 @@ func (a *app) recoverCommand() *cobra.Command {
 func (a *app) recoveryFlags(cmd *cobra.Command, r *node.Recovery) {
 	f, s := cmd.Flags(), &a.fleet
 	f.BoolVar(&r.TrustNewest, "trust-newest", false, "take the newest snapshot for committed where nobody knows")
-	f.StringVar(&r.Shared, "shared", "", "folder of the store that the nodes share (default: the data folder)")
-	f.StringSliceVar(&s.Etcd, "etcd", nil, "addresses of an empty etcd of your own to restore into, instead of the embedded one")
-	f.StringVar(&s.EtcdCA, "etcd-ca", "", "certificate of the authority that signed that etcd's, PEM")
-	f.StringVar(&s.EtcdCert, "etcd-cert", "", "certificate to show it, PEM")
-	f.StringVar(&s.EtcdKey, "etcd-key", "", "key of that certificate, PEM")
+	f.Var(text{&r.Shared, filled("the name of a folder")}, "shared", "folder of the store that the nodes share (default: the data folder)")
+	f.Var(webAddresses{&s.Etcd}, "etcd", "addresses of an empty etcd of your own to restore into, instead of the embedded one")
+	a.etcdFlags(cmd)
 }
 
 // place says where the etcd and the files are.
-func (a *app) place(r *node.Recovery) (err error) {
+func (a *app) place(cmd *cobra.Command, r *node.Recovery) (err error) {
 	r.Data = a.settings.Data
 	r.Cluster.Endpoints = a.fleet.Etcd
-	r.Cluster.TLS, err = a.fleet.etcdTLS()
+	r.Cluster.TLS, err = a.fleet.etcdTLS(cmd.CommandPath())
 	return err
 }
 
 // rebuild makes the etcd and says what was found.
 func (a *app) rebuild(cmd *cobra.Command, r node.Recovery) error {
-	if err := a.place(&r); err != nil {
+	if err := a.place(cmd, &r); err != nil {
 		return err
 	}
 	got, err := node.Recover(cmd.Context(), r)

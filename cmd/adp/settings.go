@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,38 +50,15 @@ func (a *app) globalFlags(root *cobra.Command) {
 func (a *app) nodeFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.settings.Listen, "listen", "127.0.0.1:7070", "address to serve on; port 0: any free one [ADP_LISTEN]")
-	f.StringVar(&a.settings.Mesh, "mesh", "local", "name of the mesh [ADP_MESH]")
-	f.StringVar(&a.settings.Name, "name", "local", "name of the node [ADP_NAME]")
+	a.settings.Mesh, a.settings.Name = "local", "local"
+	f.Var(text{&a.settings.Mesh, meshName}, "mesh", "name of the mesh [ADP_MESH]")
+	f.Var(text{&a.settings.Name, nodeName}, "name", "name of the node [ADP_NAME]")
 	f.Var(count[int]{&a.settings.Slots, 0}, "slots", "runs at once; 0: as many as cores [ADP_SLOTS]")
 	f.StringVar(&a.settings.Log, "log", "warn", "debug, info, warn or error, to stderr [ADP_LOG]")
 	for _, name := range []string{"listen", "mesh", "name", "slots", "log"} {
 		markSetting(f, name)
 	}
 }
-
-// count is the value of a flag that counts something: a whole number, least or more.
-type count[T int | int64] struct {
-	n     *T
-	least T
-}
-
-func (c count[T]) Set(s string) error {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < int64(c.least) || int64(T(n)) != n {
-		return fmt.Errorf("write a whole number, %d or more", c.least)
-	}
-	*c.n = T(n)
-	return nil
-}
-
-func (c count[T]) String() string {
-	if c.n == nil { // how pflag asks for the zero value
-		return "0"
-	}
-	return fmt.Sprint(*c.n)
-}
-
-func (c count[T]) Type() string { return "int" }
 
 func markSetting(f *pflag.FlagSet, name string) {
 	f.Lookup(name).Annotations = map[string][]string{setting: {"true"}}

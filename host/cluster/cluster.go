@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,11 +23,13 @@ const DefaultLeaseTTL = 10 * time.Second
 // several members and reaches them all.
 type Config struct {
 	Dir  string // folder of the embedded etcd, made when missing; one process uses it at a time
-	Node string // id of this node, without "/"
+	Node string // name of this node, of the form of host.ValidNode
 	// Self is what the node says of itself; its ID is Node.
 	Self NodeInfo
 	// Store is the identity of the store that the node uses. All nodes of a mesh use one; "": it is not compared.
 	Store string
+	// Token is the fingerprint of the token that the node accepts. Nodes that are alive together have one; "": it is not compared.
+	Token string
 	// Member lets other processes reach the embedded etcd; nil: it listens nowhere.
 	Member *Member
 	// Endpoints are addresses of an etcd that runs elsewhere, used instead of an embedded one.
@@ -46,8 +47,8 @@ type Config struct {
 }
 
 func (c *Config) validate() error {
-	if c.Node == "" || strings.Contains(c.Node, "/") {
-		return host.Errorf(host.CodeNodeSetup, "a cluster needs the id of a node without %q; it got %q", "/", c.Node)
+	if !host.ValidNode(c.Node) {
+		return host.Errorf(host.CodeNodeSetup, "%q is not a name for a node", c.Node).WithHint("take %s", host.NameRule)
 	}
 	if c.Dir == "" && len(c.Endpoints) == 0 || c.Dir != "" && len(c.Endpoints) > 0 && c.Member == nil {
 		return host.Errorf(host.CodeNodeSetup, "a node has a folder for its own etcd or addresses of another; it got %q and %q", c.Dir, c.Endpoints)
@@ -89,7 +90,8 @@ type Cluster struct {
 
 // Open starts the embedded etcd on its folder, or connects to another, and announces the node. It fails with N003 when
 // another process uses the folder or another living node has the name, with N004 when etcd does not start or
-// answer, or was written by a newer version, and with N010 when the mesh has another store.
+// answer, or was written by a newer version, with N010 when the mesh has another store, and with P001 when its
+// nodes have another token.
 func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err

@@ -272,7 +272,7 @@ func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch, sto
 		}
 	}
 	m.EpochFloor = max(m.EpochFloor, floor+unseenClaims)
-	m.Store = store // the one that the image was completed from
+	m.Store, m.Token = store, "" // the store that the image was completed from; the token may be lost as well
 	value, err := host.CanonicalJSON(m)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -19,6 +20,8 @@ type meta struct {
 	EpochFloor host.Epoch `json:"epoch_floor,omitempty"`
 	// Store is the identity of the store that the pointers of the mesh lead into; "": no node has told yet.
 	Store string `json:"store,omitempty"`
+	// Token is the fingerprint of the token that the nodes accept from people and from each other; "": likewise.
+	Token string `json:"token,omitempty"`
 }
 
 const metaFormat = 1
@@ -55,17 +58,35 @@ func (c *Cluster) changeMeta(ctx context.Context, what string, change func(*meta
 // agree compares what the node shares with what the mesh shares, before anybody hears of the node. The first node of a
 // mesh tells it.
 func (c *Cluster) agree(ctx context.Context, cfg Config) error {
-	if cfg.Store == "" {
+	if cfg.Store == "" && cfg.Token == "" {
 		return nil
 	}
-	return c.changeMeta(ctx, "telling the mesh its store", func(m *meta) error {
-		if m.Store == "" {
-			m.Store = cfg.Store
+	return c.changeMeta(ctx, "telling the mesh what its nodes share", func(m *meta) error {
+		if cfg.Store != "" && m.Store != "" && m.Store != cfg.Store {
+			return host.Errorf(host.CodeNodeStore, "node %s has another store than the mesh: it would find neither artifacts nor snapshots", c.node).
+				WithHint("give the folder that the nodes of the mesh share (store, registry and ledger lie in it): --shared DIR; where that store is lost, make an etcd for this one: adp node recover")
 		}
-		if m.Store == cfg.Store {
-			return nil
+		if cfg.Token != "" && m.Token != "" && m.Token != cfg.Token {
+			if err := c.alone(ctx, cfg.Self.Identity); err != nil {
+				return err
+			}
 		}
-		return host.Errorf(host.CodeNodeStore, "node %s has another store than the mesh: it would find neither artifacts nor snapshots", c.node).
-			WithHint("give the folder that the nodes of the mesh share (store, registry and ledger lie in it): --shared DIR; where that store is lost, make an etcd for this one: adp node recover")
+		m.Store, m.Token = cmp.Or(cfg.Store, m.Store), cmp.Or(cfg.Token, m.Token)
+		return nil
 	})
+}
+
+// alone is P001 when another node is alive: it would refuse what this one forwards. A token is changed while no node runs.
+func (c *Cluster) alone(ctx context.Context, identity string) error {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if n.Identity != identity {
+			return host.Errorf(host.CodePolicyDenied, "node %s has another token than the mesh: the others would refuse it", c.node).
+				WithHint("give the file \"token\" of the data folder of node %s (%s): --token-file FILE; to change the token, stop all nodes first", n.ID, n.URL)
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adp-host/adp/host"
 )
@@ -42,4 +43,34 @@ func TestOneStore(t *testing.T) {
 	_, err = Open(ctx, Config{Dir: dir, Node: "n1", Store: "A"})
 	wantCode(t, err, host.CodeNodeStore)
 	openTest(t, Config{Dir: dir, Store: "B"})
+}
+
+// TestOneToken: nodes that are alive together have one token. One that is alone may come back with another, and everybody
+// after a restore.
+func TestOneToken(t *testing.T) {
+	ctx := t.Context()
+	a := must[*Authority](t)(OpenAuthority(t.TempDir()))
+	m := Member{Name: "n1", Peer: address(t), Client: address(t), Certs: certified(t, a, "n1")}
+	cfg := Config{Dir: t.TempDir(), Node: "n1", Self: NodeInfo{Identity: "of n1"}, Member: &m, Token: "A", LeaseTTL: 2 * time.Second}
+	first := openTest(t, cfg)
+	other := clientOf(t, certified(t, a, "n2"), "n2", m)
+	other.Token = "B"
+	_, err := Open(ctx, other)
+	wantCode(t, err, host.CodePolicyDenied)
+	other.Token = "A"
+	if err := must[*Cluster](t)(Open(ctx, other)).Close(); err != nil {
+		t.Fatal(err)
+	}
+	im := must[*Image](t)(first.Image(ctx))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Token = "B"
+	openTest(t, cfg)
+
+	dir := t.TempDir()
+	if err := Restore(ctx, Config{Dir: dir}, im, 0); err != nil {
+		t.Fatal(err)
+	}
+	openTest(t, Config{Dir: dir, Token: "C"})
 }

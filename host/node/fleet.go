@@ -3,9 +3,12 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -47,7 +50,8 @@ func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 	f := n.cfg.Fleet
 	self := cluster.NodeInfo{Identity: identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
 		Slots: n.cfg.Slots, Memory: f.Memory, Products: f.Products}
-	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Store: store, Endpoints: f.Endpoints, TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
+	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Store: store, Token: fingerprint(n.token), Endpoints: f.Endpoints,
+		TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
 	if f.Member != nil {
 		cfg.Self.Peer = f.Member.Peer
 	}
@@ -63,8 +67,8 @@ func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 // keptText reads a text that lasts, and makes it the first time.
 func keptText(path string, fresh func() string) (string, error) {
 	b, err := os.ReadFile(path)
-	if err == nil && len(b) > 0 {
-		return string(b), nil
+	if text := strings.TrimSpace(string(b)); err == nil && text != "" { // a person may have written it
+		return text, nil
 	}
 	if err != nil && !os.IsNotExist(err) {
 		return "", host.Errorf(host.CodeNodeSetup, "%w", err)
@@ -74,6 +78,12 @@ func keptText(path string, fresh func() string) (string, error) {
 		return "", host.Errorf(host.CodeNodeSetup, "%w", err)
 	}
 	return text, nil
+}
+
+// fingerprint tells tokens apart and gives none away.
+func fingerprint(token string) string {
+	sum := sha256.Sum256([]byte("adp token " + token))
+	return hex.EncodeToString(sum[:16])
 }
 
 // peer is a client of another node, which answers from what it has itself.

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"path/filepath"
-	"strings"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
@@ -27,8 +26,8 @@ func (n *Node) Join(ctx context.Context, r host.JoinRequest) (host.JoinAnswer, e
 		return host.JoinAnswer{}, host.Errorf(host.CodeNodeVersion, "node %s of adp %s speaks format %d, this mesh %d", r.Name, r.Version, r.Format, host.JoinFormat).
 			WithHint("bring both to the same version of adp")
 	}
-	if r.Name == "" || strings.ContainsAny(r.Name, "/ ") {
-		return host.JoinAnswer{}, host.Errorf(host.CodeNodeSetup, "%q is not a name for a node", r.Name)
+	if !host.ValidNode(r.Name) {
+		return host.JoinAnswer{}, host.Errorf(host.CodeNodeSetup, "%q is not a name for a node", r.Name).WithHint("take %s", host.NameRule)
 	}
 	members, err := n.cluster.Members(ctx)
 	if err != nil {
