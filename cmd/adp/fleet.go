@@ -324,5 +324,5 @@ func (a *app) upEtcd(ctx context.Context) error {
 	}
 	a.talk("member %s of etcd at %s, data in %s", f.Member.Name, f.Member.Client, a.settings.Data)
 	return cluster.RunMember(ctx, cluster.Config{Dir: filepath.Join(a.settings.Data, "etcd"), Node: a.settings.Name, Member: f.Member,
-		Endpoints: f.Endpoints, TLS: f.TLS, Log: log})
+		Endpoints: f.Endpoints, Addresses: filepath.Join(a.settings.Data, node.MembersFile), TLS: f.TLS, Log: log})
 }

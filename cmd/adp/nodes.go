@@ -65,9 +65,10 @@ func (a *app) listNodes(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if !a.json() {
-		defer a.talk("%s", f.Tolerance)
+	if a.json() {
+		return a.showJSON(f)
 	}
+	defer a.talk("%s", f.Tolerance)
 	return a.showNodes(f)
 }
 

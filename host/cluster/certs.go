@@ -87,6 +87,12 @@ func OpenAuthority(dir string) (*Authority, error) {
 	return readAuthority(certFile, keyFile)
 }
 
+// HasAuthority reports whether there is an authority in a folder.
+func HasAuthority(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "authority.pem"))
+	return err == nil
+}
+
 func readAuthority(certFile, keyFile string) (*Authority, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -35,6 +36,9 @@ type Config struct {
 	// Endpoints are addresses of an etcd that runs elsewhere, used instead of an embedded one.
 	Endpoints []string
 	TLS       *tls.Config // of connections to Endpoints; nil: none
+	// Addresses is a file in which the node keeps where the members of a mesh's own etcd are, beside Endpoints, which were true
+	// when it joined; "": Endpoints are all, and the members that they name.
+	Addresses string
 
 	// LeaseTTL is how long after its last sign of life a node counts as alive. 0: DefaultLeaseTTL. etcd counts in seconds.
 	LeaseTTL time.Duration
@@ -79,6 +83,8 @@ type Cluster struct {
 	kv     clientv3.KV
 	watch  Watcher
 	client *clientv3.Client // nil in simulations
+	tls    *tls.Config      // of connections to members
+	known  *addresses       // nil where the etcd is the node's own alone
 	lease  *lease           // nil where nobody is announced
 	log    *slog.Logger
 
@@ -96,7 +102,15 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	client, stop, err := reach(ctx, cfg)
+	known := &addresses{file: cfg.Addresses, given: cfg.Endpoints}
+	if cfg.Member != nil {
+		known.own = cfg.Member.Client
+	}
+	secure, err := tlsOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	client, stop, err := reach(ctx, cfg, known)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +119,11 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 		kv = cfg.WrapKV(kv)
 	}
 	c := newCluster(cfg.Node, kv, client, cfg.Log)
-	c.client, c.stop = client, sync.OnceValue(stop)
+	c.client, c.tls, c.stop = client, secure, sync.OnceValue(stop)
+	if len(cfg.Endpoints) > 0 {
+		c.known = known
+		c.wg.Go(func() { c.followMembers(client, known) })
+	}
 	if err := c.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -166,12 +184,18 @@ func Over(ctx context.Context, cfg Config, p Parts) (*Cluster, error) {
 }
 
 // reach gives a client of the etcd that the settings name, and what ends it.
-func reach(ctx context.Context, cfg Config) (*clientv3.Client, func() error, error) {
+func reach(ctx context.Context, cfg Config, known *addresses) (*clientv3.Client, func() error, error) {
+	if len(cfg.Endpoints) > 0 {
+		var err error
+		if cfg.Endpoints, err = known.all(cfg.Dir != ""); err != nil {
+			return nil, nil, err
+		}
+	}
 	if len(cfg.Endpoints) > 0 && cfg.Dir != "" {
 		return reachAndCarry(ctx, cfg)
 	}
 	if len(cfg.Endpoints) > 0 {
-		client, err := connect(ctx, cfg)
+		client, err := connect(ctx, cfg, answerWithin)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -184,6 +208,10 @@ func reach(ctx context.Context, cfg Config) (*clientv3.Client, func() error, err
 	return s.client, s.close, nil
 }
 
+// gatherWithin is how long a node that carries a member waits for the others: after a power cut they come one by one, and none
+// answers before there is a majority.
+const gatherWithin = 2 * time.Minute
+
 // reachAndCarry starts this node's member while it reaches the others: when all start together, none answers before the
 // members have found each other.
 func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() error, error) {
@@ -191,14 +219,19 @@ func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() er
 		s   *server
 		err error
 	}
+	starting, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	carrying := make(chan started, 1)
 	go func() {
-		s, err := startServer(ctx, cfg)
+		s, err := startServer(starting, cfg)
 		carrying <- started{s, err}
 	}()
-	client, err := connect(ctx, cfg)
+	client, err := connect(ctx, cfg, gatherWithin)
+	if err != nil {
+		giveUp(err)
+	}
 	member := <-carrying
-	if err = errors.Join(err, member.err); err != nil {
+	if err = cmp.Or(err, member.err); err != nil {
 		if client != nil {
 			_ = client.Close()
 		}

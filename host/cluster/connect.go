@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-semver/semver"
@@ -24,17 +25,15 @@ import (
 const (
 	// answerWithin bounds the first answer of an etcd.
 	answerWithin = 10 * time.Second
-	// syncEvery is how often the client asks which members there are now.
-	syncEvery = 10 * time.Second
 	// oldestEtcd is the first version that is tested with.
 	oldestEtcd = "3.7.1"
 )
 
 // connect reaches an etcd that runs elsewhere. An etcd that does not answer in time, does not accept the certificate
 // or is too old is N004.
-func connect(ctx context.Context, cfg Config) (*clientv3.Client, error) {
+func connect(ctx context.Context, cfg Config, within time.Duration) (*clientv3.Client, error) {
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: cfg.Endpoints, TLS: cfg.TLS, DialTimeout: answerWithin, AutoSyncInterval: syncEvery,
+		Endpoints: cfg.Endpoints, TLS: cfg.TLS, DialTimeout: answerWithin,
 		DialKeepAliveTime: 2 * time.Second, DialKeepAliveTimeout: 2 * time.Second, PermitWithoutStream: true,
 		Logger: zap.NewNop(), // its errors come back to the caller
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second,
@@ -43,7 +42,7 @@ func connect(ctx context.Context, cfg Config) (*clientv3.Client, error) {
 	if err != nil {
 		return nil, failure("reaching etcd", err)
 	}
-	if err := greet(ctx, client, cfg); err != nil {
+	if err := greet(ctx, client, cfg, within); err != nil {
 		_ = client.Close()
 		return nil, err
 	}
@@ -51,11 +50,16 @@ func connect(ctx context.Context, cfg Config) (*clientv3.Client, error) {
 }
 
 // greet asks the members for their version: one answer is enough.
-func greet(ctx context.Context, client *clientv3.Client, cfg Config) error {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+func greet(ctx context.Context, client *clientv3.Client, cfg Config, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var last error
-	for ctx.Err() == nil {
+	learners := map[string]bool{}
+	for said := time.Now(); ctx.Err() == nil; {
+		if time.Since(said) > answerWithin {
+			said = time.Now()
+			cfg.Log.Warn("no member of etcd answers yet", "addresses", cfg.Endpoints, "error", last)
+		}
 		for _, endpoint := range cfg.Endpoints {
 			one, done := context.WithTimeout(ctx, answerWithin/3)
 			st, err := client.Status(one, endpoint)
@@ -68,6 +72,11 @@ func greet(ctx context.Context, client *clientv3.Client, cfg Config) error {
 				return host.Errorf(host.CodeNodeEtcd, "etcd at %s is of version %q, %s or newer is needed", endpoint, st.Version, oldestEtcd).
 					WithHint("this adp embeds etcd %s", version.Version)
 			}
+			if st.IsLearner { // it refuses nearly everything
+				learners[endpoint] = true
+				continue
+			}
+			client.SetEndpoints(slices.DeleteFunc(slices.Clone(cfg.Endpoints), func(e string) bool { return learners[e] })...)
 			return nil
 		}
 		pause(ctx, resendLast)

@@ -215,7 +215,7 @@ func Restore(ctx context.Context, cfg Config, im *Image, floor host.Epoch) (err 
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	client, stop, err := reach(ctx, cfg)
+	client, stop, err := reach(ctx, cfg, &addresses{given: cfg.Endpoints})
 	if err != nil {
 		return err
 	}
@@ -315,7 +315,7 @@ func Forget(ctx context.Context, cfg Config) (dropped int, err error) {
 	if err := cfg.validate(); err != nil {
 		return 0, err
 	}
-	client, stop, err := reach(ctx, cfg)
+	client, stop, err := reach(ctx, cfg, &addresses{given: cfg.Endpoints})
 	if err != nil {
 		return 0, err
 	}

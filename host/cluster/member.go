@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -84,6 +86,7 @@ type MemberInfo struct {
 	Peer    string `json:"peer"`
 	Client  string `json:"client,omitempty"`
 	Learner bool   `json:"learner,omitempty"` // it follows and does not vote yet
+	Down    bool   `json:"down,omitempty"`    // it did not answer when it was asked (Cluster.Health)
 	id      uint64
 }
 
@@ -112,36 +115,77 @@ func memberInfos(members []*etcdserverpb.Member) []MemberInfo {
 	return out
 }
 
-// RunMember runs a member of etcd, and no node, until ctx ends. With Endpoints it is added to the members there and
-// gets its vote as soon as it has caught up.
+// Carries reports whether a member of etcd has its data in a folder.
+func Carries(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "member"))
+	return err == nil
+}
+
+// RunMember runs a member of etcd, and no node, until ctx ends. With Endpoints it is added to the members there, unless its
+// folder says that it was, and gets its vote when there are members enough.
 func RunMember(ctx context.Context, cfg Config) error {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	var others *Cluster
-	if len(cfg.Endpoints) > 0 {
-		client, err := connect(ctx, cfg)
+	if len(cfg.Endpoints) == 0 {
+		s, err := startServer(ctx, cfg)
 		if err != nil {
 			return err
 		}
-		defer client.Close()
-		others = newCluster(cfg.Node, client, client, cfg.Log)
-		others.client = client
+		return s.run(ctx)
+	}
+	known := &addresses{file: cfg.Addresses, given: cfg.Endpoints, own: cfg.Member.Client}
+	if !Carries(cfg.Dir) {
+		others, err := among(ctx, cfg, known, false)
+		if err != nil {
+			return err
+		}
 		m := *cfg.Member
-		if m.Join, err = others.AddMember(ctx, m.Name, m.Peer); err != nil {
+		m.Join, err = others.AddMember(ctx, m.Name, m.Peer)
+		if err = errors.Join(err, others.Close()); err != nil {
 			return err
 		}
 		cfg.Member = &m
 	}
-	s, err := startServer(ctx, cfg)
+	s, err := startServer(ctx, cfg) // before it asks anybody: those may be waiting for it
 	if err != nil {
 		return err
 	}
-	if others != nil {
-		if err := others.Promote(ctx, cfg.Member.Peer); err != nil && ctx.Err() == nil {
-			return errors.Join(err, s.close())
+	voting, stop := context.WithCancel(ctx)
+	var vote sync.WaitGroup
+	vote.Go(func() {
+		others, err := among(voting, cfg, known, true)
+		if err == nil {
+			err = errors.Join(others.Promote(voting, cfg.Member.Peer), others.Close())
 		}
+		if err != nil && voting.Err() == nil {
+			cfg.Log.Warn("the member has no vote", "member", cfg.Member.Name, "error", err)
+		}
+	})
+	err = s.run(ctx)
+	stop()
+	vote.Wait()
+	return err
+}
+
+// among is a client of the members that there are, announced to nobody.
+func among(ctx context.Context, cfg Config, known *addresses, carries bool) (*Cluster, error) {
+	var err error
+	if cfg.Endpoints, err = known.all(carries); err != nil {
+		return nil, err
 	}
+	client, err := connect(ctx, cfg, gatherWithin)
+	if err != nil {
+		return nil, err
+	}
+	c := newCluster(cfg.Node, client, client, cfg.Log)
+	c.client, c.known, c.stop = client, known, client.Close
+	c.wg.Go(func() { c.followMembers(client, known) })
+	return c, nil
+}
+
+// run waits for the end of etcd, or of ctx.
+func (s *server) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return s.close()
@@ -221,7 +265,8 @@ func (c *Cluster) joining(ctx context.Context, name, peer string) (map[string]st
 	return join, nil
 }
 
-// Promote gives a member its vote as soon as it has caught up.
+// Promote gives a member its vote as soon as there are three members, and those without a vote have caught up: two that vote
+// survive less than one does, so they are two for no longer than it takes to promote both.
 func (c *Cluster) Promote(ctx context.Context, peer string) error {
 	for {
 		members, err := c.Members(ctx)
@@ -238,7 +283,15 @@ func (c *Cluster) Promote(ctx context.Context, peer string) error {
 		case m == nil:
 			return host.Errorf(host.CodeNodeEtcd, "no member of etcd at %s", peer)
 		case !m.Learner:
-			return nil
+			return c.turnToVoters(ctx)
+		}
+		if err := c.enough(ctx); err != nil {
+			if ctx.Err() != nil {
+				return failure("promoting the member at "+peer, err)
+			}
+			c.log.Debug("members of etcd are not promoted yet", "reason", err)
+			pause(ctx, resendLast)
+			continue
 		}
 		err = c.change(ctx, func(ctx context.Context) error {
 			_, err := c.client.MemberPromote(ctx, m.id)
@@ -246,13 +299,58 @@ func (c *Cluster) Promote(ctx context.Context, peer string) error {
 		})
 		switch {
 		case err == nil:
-			return nil
+			return c.turnToVoters(ctx)
 		case !passing(err) || ctx.Err() != nil:
 			return failure("promoting the member at "+peer, err)
 		}
 		c.log.Info("etcd does not give a member its vote yet", "member", m.Name, "error", err)
 		pause(ctx, resendLast)
 	}
+}
+
+// turnToVoters has the client use the new member at once: the others may be gone in a moment.
+func (c *Cluster) turnToVoters(ctx context.Context) error {
+	if c.known == nil {
+		return nil
+	}
+	return failure("turning to the members of etcd", c.turnTo(ctx, c.client, c.known))
+}
+
+// enough says why members are not to be promoted yet, if they are not.
+func (c *Cluster) enough(ctx context.Context) error {
+	members, err := c.Members(ctx)
+	if err != nil {
+		return err
+	}
+	if len(members) < votersWanted {
+		return fmt.Errorf("%d members of %d", len(members), votersWanted)
+	}
+	var newest uint64
+	applied := map[string]uint64{}
+	for _, m := range members {
+		if m.Client == "" {
+			return fmt.Errorf("the member at %s has not started", m.Peer)
+		}
+		one, cancel := context.WithTimeout(ctx, changeWithin)
+		st, err := c.client.Status(one, m.Client)
+		cancel()
+		if err != nil && m.Learner {
+			return fmt.Errorf("the member at %s does not answer: %w", m.Client, err)
+		}
+		if err != nil {
+			continue // of those that vote a majority is enough
+		}
+		newest = max(newest, st.RaftIndex)
+		if m.Learner {
+			applied[m.Client] = st.RaftAppliedIndex
+		}
+	}
+	for client, index := range applied {
+		if index < newest-newest/10 { // etcd's own measure, which it applies to each by itself
+			return fmt.Errorf("the member at %s has caught up to %d of %d", client, index, newest)
+		}
+	}
+	return nil
 }
 
 // readdress updates the addresses under which this node's member is known: a member that began alone listened nowhere.
@@ -272,26 +370,36 @@ func (c *Cluster) readdress(ctx context.Context, m *Member) error {
 
 // Tolerance says in words what the mesh survives now.
 func Tolerance(members []MemberInfo) string {
-	voters, learners := 0, 0
+	voters, down, learners := 0, 0, 0
 	for _, m := range members {
-		if m.Learner {
+		switch {
+		case m.Learner:
 			learners++
-		} else {
+		case m.Down:
+			down++
+			voters++
+		default:
 			voters++
 		}
 	}
-	survives := (voters - 1) / 2
+	survives := (voters-1)/2 - down
 	var s string
 	switch {
-	case voters == 1:
+	case voters == 1 && down == 0:
 		s = "one member of etcd: when it is down nothing commits until it is back; reads of what is published go on"
+	case survives < 0:
+		s = fmt.Sprintf("%d members of etcd, %d of them down: nothing commits until %d of those are back; reads of what is published go on", voters, down, -survives)
+	case down > 0 && survives == 0:
+		s = fmt.Sprintf("%d members of etcd, %d of them down: no other may fail", voters, down)
+	case down > 0:
+		s = fmt.Sprintf("%d members of etcd, %d of them down: %d more may fail", voters, down, survives)
 	case survives == 0:
 		s = fmt.Sprintf("%d members of etcd: none may fail", voters)
 	default:
 		s = fmt.Sprintf("%d members of etcd: %d may fail", voters, survives)
 	}
 	if learners > 0 {
-		s += fmt.Sprintf("; %d more catching up", learners)
+		s += fmt.Sprintf("; %d more without a vote yet", learners)
 	}
 	return s
 }

@@ -85,7 +85,7 @@ func TestThreeMembers(t *testing.T) {
 	a := must[*Authority](t)(OpenAuthority(t.TempDir()))
 	c1, m1 := member(t, a, "n1")
 	ctx := t.Context()
-	clusters := []*Cluster{c1}
+	clusters, peers := []*Cluster{c1}, []string(nil)
 	for _, name := range []string{"n2", "n3"} {
 		c := joined(t, a, name, m1)
 		peer := address(t)
@@ -97,20 +97,19 @@ func TestThreeMembers(t *testing.T) {
 		if err := c.Carry(ctx, t.TempDir(), m); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Promote(ctx, peer); err != nil {
-			t.Fatal(err)
-		}
 		clusters = append(clusters, c)
+		peers = append(peers, peer)
+	}
+	var promoted errgroup.Group
+	for i, c := range clusters[1:] {
+		promoted.Go(func() error { return c.Promote(ctx, peers[i]) })
+	}
+	if err := promoted.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	members := must[[]MemberInfo](t)(c1.Members(ctx))
 	if says := Tolerance(members); says != "3 members of etcd: 1 may fail" {
 		t.Errorf("%s: %+v", says, members)
-	}
-	// The clients must know the new members before the first goes.
-	for _, c := range clusters[1:] {
-		if err := c.client.Sync(ctx); err != nil {
-			t.Fatal(err)
-		}
 	}
 	own := must[host.Ownership](t)(clusters[2].Claim(ctx, strikes))
 	if err := clusters[0].Close(); err != nil {
@@ -166,12 +165,15 @@ func TestMembersAddedAtOnce(t *testing.T) {
 }
 
 func TestToleranceInWords(t *testing.T) {
-	v, l := MemberInfo{}, MemberInfo{Learner: true}
+	v, l, d := MemberInfo{}, MemberInfo{Learner: true}, MemberInfo{Down: true}
 	for want, members := range map[string][]MemberInfo{
-		"one member of etcd: when it is down nothing commits until it is back; reads of what is published go on": {v},
-		"2 members of etcd: none may fail; 1 more catching up":                                                   {v, v, l},
-		"3 members of etcd: 1 may fail":                                                                          {v, v, v},
-		"5 members of etcd: 2 may fail":                                                                          {v, v, v, v, v},
+		"one member of etcd: when it is down nothing commits until it is back; reads of what is published go on":         {v},
+		"2 members of etcd: none may fail; 1 more without a vote yet":                                                    {v, v, l},
+		"3 members of etcd, 1 of them down: no other may fail":                                                           {v, d, v},
+		"3 members of etcd, 2 of them down: nothing commits until 1 of those are back; reads of what is published go on": {v, d, d},
+		"5 members of etcd, 1 of them down: 1 more may fail":                                                             {v, v, v, v, d},
+		"3 members of etcd: 1 may fail":                                                                                  {v, v, v},
+		"5 members of etcd: 2 may fail":                                                                                  {v, v, v, v, v},
 	} {
 		if got := Tolerance(members); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -245,7 +245,8 @@ func TestReadsGoOn(t *testing.T) {
 // TestJoinOfAnotherVersion: a node that speaks another format gets no certificate and is told why; the mesh goes on.
 func TestJoinOfAnotherVersion(t *testing.T) {
 	w := newWorkshop(t)
-	authority, err := cluster.OpenAuthority(t.TempDir())
+	data := t.TempDir()
+	authority, err := cluster.OpenAuthority(filepath.Join(data, node.AuthorityDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +262,7 @@ func TestJoinOfAnotherVersion(t *testing.T) {
 	if err := certs.Keep(authority.Certificate(), cert); err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.Open(t.Context(), node.Config{Data: t.TempDir(), Name: "n1",
+	n, err := node.Open(t.Context(), node.Config{Data: data, Name: "n1",
 		Fleet: node.Fleet{Member: &cluster.Member{Name: "n1", Peer: httpsOn(t), Client: httpsOn(t), Certs: certs}}})
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,9 @@ type Fleet struct {
 	LeaseTTL time.Duration     // after which a node that is not heard of is taken for dead; 0: 10 s
 }
 
+// MembersFile is where, in the data directory of a node that joined a mesh, it keeps the addresses of the members of etcd.
+const MembersFile = "members.json"
+
 // joinCluster takes part under an identity that lasts as long as the data directory.
 func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 	identity, err := keptText(filepath.Join(n.cfg.Data, "identity"), rand.Text)
@@ -54,9 +57,10 @@ func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 		TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}
 	if f.Member != nil {
 		cfg.Self.Peer = f.Member.Peer
+		cfg.Addresses = filepath.Join(n.cfg.Data, MembersFile)
 	}
 	switch {
-	case len(f.Endpoints) == 0 || carries(n.etcdDir()):
+	case len(f.Endpoints) == 0 || cluster.Carries(n.etcdDir()):
 		cfg.Dir = n.etcdDir()
 	default: // no member until the scheduler asks for one
 		cfg.Member = nil

@@ -29,6 +29,11 @@ func (n *Node) Join(ctx context.Context, r host.JoinRequest) (host.JoinAnswer, e
 	if !host.ValidNode(r.Name) {
 		return host.JoinAnswer{}, host.Errorf(host.CodeNodeSetup, "%q is not a name for a node", r.Name).WithHint("take %s", host.NameRule)
 	}
+	dir := filepath.Join(n.cfg.Data, AuthorityDir)
+	if !cluster.HasAuthority(dir) {
+		return host.JoinAnswer{}, host.Errorf(host.CodeNodeSetup, "node %s cannot sign the certificate of another: the mesh's authority is not here", n.cfg.Name).
+			WithHint("join at the node that began the mesh; where that is lost, copy its folder %q from a backup into this node's data folder", AuthorityDir)
+	}
 	members, err := n.cluster.Members(ctx)
 	if err != nil {
 		return host.JoinAnswer{}, err
@@ -39,7 +44,7 @@ func (n *Node) Join(ctx context.Context, r host.JoinRequest) (host.JoinAnswer, e
 			a.Endpoints = append(a.Endpoints, m.Client)
 		}
 	}
-	authority, err := cluster.OpenAuthority(filepath.Join(n.cfg.Data, AuthorityDir))
+	authority, err := cluster.OpenAuthority(dir)
 	if err != nil {
 		return host.JoinAnswer{}, err
 	}

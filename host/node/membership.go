@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,12 +13,6 @@ import (
 const votersWanted = 3
 
 func (n *Node) etcdDir() string { return filepath.Join(n.cfg.Data, "etcd") }
-
-// carries reports whether a member of etcd has its data in a folder.
-func carries(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "member"))
-	return err == nil
-}
 
 // elect is the scheduler's part: when there are nodes enough it asks those that can to carry a member, so that there are
 // three of them. It never asks for two: two members survive no more than one and fail twice as often.

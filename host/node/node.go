@@ -213,7 +213,7 @@ func (n *Node) follow(ctx context.Context) error {
 			n.log.Error("watch ended", "error", err)
 		}
 	})
-	n.carrying = len(n.cfg.Fleet.Endpoints) > 0 && carries(n.etcdDir())
+	n.carrying = len(n.cfg.Fleet.Endpoints) > 0 && cluster.Carries(n.etcdDir())
 	n.wg.Go(func() { n.cluster.WatchNodes(n.ctx, n.onFleet) })
 	n.wg.Go(func() { n.cluster.Lead(n.ctx, n.schedule) })
 	n.wg.Go(func() { n.lookAfter(n.ctx) })

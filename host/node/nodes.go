@@ -30,6 +30,7 @@ func (n *Node) Fleet(ctx context.Context) (host.FleetStatus, error) {
 	if err != nil {
 		return host.FleetStatus{}, err
 	}
+	n.cluster.Health(ctx, members)
 	owns := map[string]int{}
 	for _, l := range n.listings() {
 		if l.own.Node != "" {
@@ -73,8 +74,11 @@ func nodeStatus(info cluster.NodeInfo, cfg cluster.NodeConfig, owns int, leads b
 	for _, m := range members {
 		switch {
 		case m.Name != info.ID && !(len(members) == 1 && info.Peer == "" && m.Client == ""):
+		case m.Peer != info.Peer && m.Client != "": // of one that had this name before
 		case m.Learner:
 			st.Member = "learner"
+		case m.Down:
+			st.Member = "down"
 		default:
 			st.Member = "voter"
 		}

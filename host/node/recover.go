@@ -302,7 +302,7 @@ func (v *recovery) write(ctx context.Context) error {
 	if err := cluster.Restore(ctx, cfg, v.im, v.out.Epoch); err != nil {
 		return err
 	}
-	if carries(dir) {
+	if cluster.Carries(dir) {
 		v.out.Aside = dir + ".before-" + time.Now().UTC().Format("20060102T150405.000")
 		err = os.Rename(dir, v.out.Aside)
 	} else {
@@ -320,7 +320,7 @@ func Forget(ctx context.Context, r Recovery) (int, error) {
 	cfg := r.Cluster
 	if len(cfg.Endpoints) == 0 {
 		cfg.Dir = filepath.Join(r.Data, "etcd")
-		if !carries(cfg.Dir) {
+		if !cluster.Carries(cfg.Dir) {
 			return 0, host.Errorf(host.CodeNodeSetup, "%s has no etcd", r.Data)
 		}
 	}
