@@ -126,8 +126,7 @@ func split(err error) []error {
 func (a *app) showOne(err error) {
 	var e *host.Error
 	if !errors.As(err, &e) {
-		a.talk("adp: %v", err)
-		return
+		e = host.Errorf("", "%w", err)
 	}
 	if a.json() {
 		b, _ := json.Marshal(e) // strings and integers always encode

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,14 @@ import (
 	"github.com/adp-host/adp/host/cluster"
 	"github.com/adp-host/adp/host/node"
 )
+
+// backupDocument says what a backup holds.
+type backupDocument struct {
+	File     string    `json:"file"`
+	Taken    time.Time `json:"taken"`
+	Revision int64     `json:"revision"` // of etcd
+	Keys     int       `json:"keys"`
+}
 
 func (a *app) backupCommand() *cobra.Command {
 	return &cobra.Command{
@@ -24,18 +34,26 @@ func (a *app) backupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var im *cluster.Image
 			err = replaceFile(args[0], func(f *os.File) error {
 				if err := c.Backup(cmd.Context(), f); err != nil {
 					return err
 				}
-				if _, err := f.Seek(0, io.SeekStart); err != nil {
-					return err
+				_, err := f.Seek(0, io.SeekStart)
+				if err == nil {
+					im, err = cluster.ReadImage(f) // what is cut off is no backup
 				}
-				_, err := cluster.ReadImage(f) // what is cut off is no backup
 				return err
 			})
+			var path *fs.PathError
+			if errors.As(err, &path) && host.CodeOf(err) == "" {
+				return host.Errorf(host.CodeNodeSetup, "the backup cannot be written: %w", err).WithHint("name a file in a folder that is there and takes files")
+			}
 			if err != nil {
 				return err
+			}
+			if a.json() {
+				return a.showJSON(backupDocument{args[0], im.Taken, im.Revision, im.Keys()})
 			}
 			a.talk("%s holds registrations, pointers and epochs; back up the folders store and registry after it", args[0])
 			return nil
@@ -71,7 +89,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Open(args[0])
 			if err != nil {
-				return err
+				return host.Errorf(host.CodeNodeSetup, "the backup cannot be read: %w", err).WithHint("name a file that adp node backup has written")
 			}
 			defer f.Close()
 			r.Backup = f
@@ -80,6 +98,11 @@ func (a *app) restoreCommand() *cobra.Command {
 	}
 	a.recoveryFlags(cmd, r)
 	return cmd
+}
+
+// forgottenDocument says what a decision gave up.
+type forgottenDocument struct {
+	Dropped int `json:"dropped"` // snapshots
 }
 
 func (a *app) recoverCommand() *cobra.Command {
@@ -99,10 +122,14 @@ func (a *app) recoverCommand() *cobra.Command {
 				return err
 			}
 			n, err := node.Forget(cmd.Context(), *r)
-			if err == nil {
-				a.talk("%d snapshots of which nobody knows whether they were committed are given up; their files go with the next clean-up", n)
+			if err != nil {
+				return err
 			}
-			return err
+			if a.json() {
+				return a.showJSON(forgottenDocument{n})
+			}
+			a.talk("%d snapshots of which nobody knows whether they were committed are given up; their files go with the next clean-up", n)
+			return nil
 		},
 	}
 	a.recoveryFlags(cmd, r)

@@ -31,6 +31,9 @@ type Image struct {
 // NewImage is the image of an empty mesh.
 func NewImage() *Image { return &Image{Taken: time.Now().UTC(), keys: map[string][]byte{}} }
 
+// Keys is how many keys of etcd the image holds.
+func (im *Image) Keys() int { return len(im.keys) }
+
 // imaged are the keys that an image holds.
 var imaged = []string{keyMeta, prefixSpec, prefixOwn, prefixHead, prefixOut, prefixKept, prefixPlace, prefixNodeConfig}
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -208,7 +209,7 @@ func (l *lease) renew(ctx context.Context) error {
 		revision := int64(0)
 		if len(now.Kvs) > 0 {
 			revision = now.Kvs[0].ModRevision
-			if err := l.mine(now.Kvs[0].Value); err != nil {
+			if err := l.mine(ctx, now.Kvs[0]); err != nil {
 				return err
 			}
 		}
@@ -227,20 +228,23 @@ func (l *lease) renew(ctx context.Context) error {
 }
 
 // mine accepts the key that an earlier process of this data directory left.
-func (l *lease) mine(value []byte) error {
+func (l *lease) mine(ctx context.Context, kv *mvccpb.KeyValue) error {
 	var have NodeInfo
-	if err := json.Unmarshal(value, &have); err != nil {
+	if err := json.Unmarshal(kv.Value, &have); err != nil {
 		return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", nodeKey(l.info.ID), err)
 	}
 	if have.Identity == l.info.Identity {
 		return nil
 	}
-	where := ""
+	where, wait := "", "until its lease has run out"
 	if have.URL != "" {
 		where = " at " + have.URL
 	}
+	if left, err := l.etcd.TimeToLive(ctx, clientv3.LeaseID(kv.Lease)); err == nil && left.GrantedTTL > 0 {
+		wait = (time.Duration(left.GrantedTTL) * time.Second).String() // it may have breathed just now
+	}
 	return host.Errorf(host.CodeNodeInUse, "another node is called %s%s, up since %s", l.info.ID, where, have.Started.Format(time.RFC3339)).
-		WithHint("give this one another name (--name), or wait %s if the other has ended without a word", l.ttl)
+		WithHint("give this one another name (--name), or wait %s if the other has ended without a word", wait)
 }
 
 // end takes the node's key away at once, so that others need not wait for it.

@@ -201,9 +201,12 @@ func TestNodesOfOneName(t *testing.T) {
 	_, m := member(t, a, "n1")
 	first := joined(t, a, "n2", m)
 	cfg := clientOf(t, certified(t, a, "n2"), "n2", m)
-	cfg.Self.Identity = "another"
+	cfg.Self.Identity, cfg.LeaseTTL = "another", 9*time.Second
 	_, err := Open(t.Context(), cfg)
 	wantCode(t, err, host.CodeNodeInUse)
+	if hint := host.HintOf(err); !strings.Contains(hint, "wait 2s") { // the lease of the other, not the own one
+		t.Errorf("hint %q", hint)
+	}
 	cfg.Self.Identity = "of n2"
 	second, err := Open(t.Context(), cfg) // the first process died without a word
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/adp-host/adp/host"
 )
@@ -152,7 +153,24 @@ func failure(what string, err error) error {
 	if errors.Is(err, rpctypes.ErrNoSpace) {
 		return full(what, err)
 	}
-	return host.Errorf(host.CodeNodeEtcd, "%s: %w", what, err)
+	e := host.Errorf(host.CodeNodeEtcd, "%s: %w", what, err)
+	if silent(err) {
+		_ = e.WithHint("etcd has lost the majority of its members, or this node cannot reach it: start the members again, or look at the network between; what is published stays readable, and nothing has to be undone")
+	}
+	return e
+}
+
+// silent reports whether etcd said nothing, or that it cannot: it has no leader, or is away.
+func silent(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var e rpctypes.EtcdError
+	code := status.Code(err)
+	if errors.As(err, &e) {
+		code = e.Code()
+	}
+	return code == codes.Unavailable || code == codes.DeadlineExceeded
 }
 
 func unknown(what string, err error) error {
