@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -227,10 +229,23 @@ func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() er
 		carrying <- started{s, err}
 	}()
 	client, err := connect(ctx, cfg, gatherWithin)
-	if err != nil {
+	removed := false
+	if err == nil {
+		removed, err = isRemoved(ctx, client, cfg.Member)
+	}
+	if err != nil || removed {
 		giveUp(err)
 	}
 	member := <-carrying
+	if removed {
+		if member.s != nil {
+			err = member.s.close()
+		}
+		if err = errors.Join(err, setAside(cfg)); err != nil {
+			return nil, nil, errors.Join(err, client.Close())
+		}
+		return client, client.Close, nil
+	}
 	if err = cmp.Or(err, member.err); err != nil {
 		if client != nil {
 			_ = client.Close()
@@ -241,6 +256,30 @@ func reachAndCarry(ctx context.Context, cfg Config) (*clientv3.Client, func() er
 		return nil, nil, err
 	}
 	return client, func() error { return errors.Join(client.Close(), member.s.close()) }, nil
+}
+
+// isRemoved reports whether the others have gone on without this node's member: it was down for too long.
+func isRemoved(ctx context.Context, client *clientv3.Client, m *Member) (bool, error) {
+	if m == nil {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	res, err := client.MemberList(ctx)
+	if err != nil {
+		return false, failure("listing the members of etcd", err)
+	}
+	return !slices.ContainsFunc(memberInfos(res.Members), func(have MemberInfo) bool { return have.Peer == m.Peer }), nil
+}
+
+// setAside keeps the data of a member that was removed where nothing starts it: under the same identity it can never come back.
+func setAside(cfg Config) error {
+	aside := cfg.Dir + "-removed"
+	cfg.Log.Warn("the members of etcd have gone on without this node's; it may carry another", "data set aside", aside)
+	if err := errors.Join(os.RemoveAll(aside), os.Rename(cfg.Dir, aside)); err != nil {
+		return host.Errorf(host.CodeNodeSetup, "data of a member of etcd that was removed: %w", err)
+	}
+	return nil
 }
 
 // newCluster speaks the protocol over any KV.

@@ -245,6 +245,23 @@ func passing(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded)
 }
 
+// RemoveMember removes a member that is lost.
+func (c *Cluster) RemoveMember(ctx context.Context, peer string) error {
+	members, err := c.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.Peer == peer {
+			return failure("removing the member at "+peer, c.change(ctx, func(ctx context.Context) error {
+				_, err := c.client.MemberRemove(ctx, m.id)
+				return err
+			}))
+		}
+	}
+	return nil
+}
+
 // joining are the members by name. One that was added has no name until it has started; another of those goes by its
 // address, which is all that etcd compares.
 func (c *Cluster) joining(ctx context.Context, name, peer string) (map[string]string, error) {

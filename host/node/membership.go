@@ -21,11 +21,11 @@ func (n *Node) elect(ctx context.Context) {
 	fleet := n.fleet
 	n.mu.RUnlock()
 	could := slices.DeleteFunc(slices.Clone(fleet.Nodes), func(info cluster.NodeInfo) bool { return info.Peer == "" })
-	if len(could) < votersWanted {
+	if len(could) == 0 {
 		return
 	}
 	members, err := n.cluster.Members(ctx)
-	if err != nil || len(members) >= votersWanted {
+	if err != nil {
 		return
 	}
 	has := map[string]bool{}
@@ -38,7 +38,15 @@ func (n *Node) elect(ctx context.Context) {
 			able = append(able, info.ID)
 		}
 	}
-	if len(members)+len(able) < votersWanted {
+	if len(members) >= votersWanted {
+		if !n.replaceLost(ctx, members, len(able) > 0) {
+			return
+		}
+		if members, err = n.cluster.Members(ctx); err != nil {
+			return
+		}
+	}
+	if len(members) >= votersWanted || len(members)+len(able) < votersWanted {
 		return
 	}
 	for _, id := range able[:votersWanted-len(members)] {

@@ -24,10 +24,7 @@ const (
 // the scheduler too. Where a process was killed its machine refuses connections: then its lease is ended as soon as a sign
 // of life is missing. A machine that says nothing may be cut off, or the process stopped: its lease runs out.
 func (n *Node) lookAfter(ctx context.Context) {
-	ttl := n.cfg.Fleet.LeaseTTL
-	if ttl <= 0 {
-		ttl = cluster.DefaultLeaseTTL
-	}
+	ttl := n.leaseTTL()
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,6 +45,13 @@ func (n *Node) lookAfter(ctx context.Context) {
 			n.log.Warn("a node is dead: it missed a sign of life, and nothing listens where it did", "node", next.ID, "url", next.URL)
 		}
 	}
+}
+
+func (n *Node) leaseTTL() time.Duration {
+	if ttl := n.cfg.Fleet.LeaseTTL; ttl > 0 {
+		return ttl
+	}
+	return cluster.DefaultLeaseTTL
 }
 
 // neighbour is the node after this one by name, the first after the last. Nodes that others cannot reach are passed over.

@@ -128,6 +128,8 @@ type Node struct {
 	owners    map[host.ProductID]*owner          // of the products that run here
 	readers   map[host.ProductID]map[*owner]bool // who is woken by a product's commits
 	fleet     cluster.Fleet
+	down      map[string]time.Time // members of etcd that do not answer, by peer address, since when; the scheduler's own
+	asked     time.Time            // when the members were asked; likewise
 }
 
 // Open starts a node on its data directory: etcd, engine, tables, and the products registered there.

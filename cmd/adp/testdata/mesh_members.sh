@@ -8,7 +8,7 @@ pids=()
 end() { kill -9 "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; }
 trap end EXIT
 fail() { printf 'not so: %s\n' "$*" >&2; for log in "$work"/*.log; do printf -- '--- %s\n' "$log" >&2; tail -5 "$log" >&2; done; exit 1; }
-eventually() { local what=$1; shift; for _ in $(seq 300); do "$@" && return; sleep 0.2; done; fail "$what"; }
+eventually() { local what=$1; shift; for _ in $(seq 600); do "$@" && return; sleep 0.2; done; fail "$what"; }
 url() { sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$work/$1/node.json"; }
 run() { local name=$1; shift; "$adp" up --data "$work/$name" --name "$name" "$@" 2>>"$work/$name.log" & pids+=($!); eval "pid_$name=$!"; }
 node() { local name=$1; shift; rm -f "$work/$name/node.json"; run "$name" --listen 127.0.0.1:0 --lease 2s "$@"; eventually "$name answers" test -s "$work/$name/node.json"; }
@@ -53,11 +53,21 @@ if "$adp" up --data "$work/n9" --name n9 --listen 127.0.0.1:0 --join "$(url n2)"
 grep -q 'ADP-N005' n9.said || fail "$(cat n9.said)"
 [ ! -e "$work/n2/authority" ] || fail "n2 made an authority of its own"
 
-echo "nodes carry members, and the first is lost in the moment in which they vote" >&2
+echo "nodes carry members; one is lost and replaced, then the first is lost" >&2
 end; pids=()
 node m1 --cluster
 for n in m2 m3; do node $n --join "$(url m1)" --token-file "$work/m1/token"; done
 eventually "three nodes vote" says m1 '3 members of etcd: 1 may fail'
+node m4 --join "$(url m1)" --token-file "$work/m1/token"
+carries() { timeout 10 "$adp" node ls --data "$work/m1" 2>/dev/null | grep -q "^$1 .* voter "; }
+carries m3 || fail "m3 carries no member"
+killed "$pid_m3"
+eventually "the loss of m3 is seen" says m1 '1 of them down'
+eventually "m4 takes its place" carries m4
+eventually "three vote without m3" says m1 '3 members of etcd: 1 may fail'
+node m3 --join http://nobody # it finds that it was replaced
+eventually "m3 is back" says m3 '3 members of etcd: 1 may fail'
+carries m3 && fail "m3 votes again"
 killed "$pid_m1"
 eventually "m2 goes on" says m2 '1 of them down'
 kill -INT "$pid_m2"; wait "$pid_m2" || true
