@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,7 +153,7 @@ func (a *app) showFirst(st host.ProductStatus) error {
 	case host.StateHeld:
 		return host.Errorf(host.CodeRunHeld, "%s", st.Reason).WithHint("see the rows: adp control %s status", st.URL)
 	case host.StateFailed:
-		return host.Errorf("", "%s", st.Reason).WithHint("see: adp control %s runs", st.URL)
+		return host.Errorf("", "%s", st.Reason).WithHint("%s", cmp.Or(st.Hint, fmt.Sprintf("see: adp control %s runs", st.URL)))
 	}
 	return nil
 }

@@ -114,6 +114,8 @@ func (n *Node) elsewhere(ctx context.Context, id host.ProductID) (*client.Client
 		return nil, err
 	}
 	switch {
+	case l.own.Node == "" && fitsNowhere(l):
+		return nil, host.Errorf(host.CodeRunLostOwner, "no node owns %s: it %s", id.URL(), l.place.Reason).WithHint(nowhereHint)
 	case l.own.Node == "" || l.own.Node == n.cfg.Name:
 		return nil, host.Errorf(host.CodeRunLostOwner, "no node owns %s just now: %s", id.URL(), whyNowhere(l)).WithHint("ask again in a moment")
 	case host.IsDirect(ctx):
@@ -121,6 +123,14 @@ func (n *Node) elsewhere(ctx context.Context, id host.ProductID) (*client.Client
 	}
 	return n.peer(l.own.Node)
 }
+
+// fitsNowhere reports whether the scheduler has looked at a product and found no node for it.
+func fitsNowhere(l listing) bool {
+	return l.place.Node == "" && l.place.Reason != "" && !l.spec.Retired
+}
+
+// nowhereHint is what to do about that.
+const nowhereHint = "start a node that has what it needs, or change place: in its product.yaml; adp node ls shows what nodes have"
 
 func whyNowhere(l listing) string {
 	if l.place.Node != "" {

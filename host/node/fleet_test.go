@@ -216,11 +216,11 @@ func TestFleet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Node != want || want == "" && (!strings.Contains(p.Why, "nowhere") || !strings.Contains(p.Nodes["n1"], "zone")) {
+		if p.Node != want || want == "" && (p.Why != "runs nowhere: none of 2 nodes fits (node n1 has label zone=n1 instead of n7, and another likewise)" || !strings.Contains(p.Nodes["n2"], "zone")) {
 			t.Errorf("a product for zone %s: %+v", zone, p)
 		}
 		st, err := f.nodes[0].Product(t.Context(), id("in-"+zone))
-		if err != nil || want == "" && !strings.Contains(st.Reason, "nowhere") {
+		if err != nil || want == "" && (st.Reason != p.Why || st.State != host.StateFailed || st.Hint == "") {
 			t.Errorf("%+v, %v", st, err)
 		}
 	}

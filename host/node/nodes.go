@@ -130,7 +130,7 @@ func placementStatus(l listing, explainer *placement.Explainer) host.PlacementSt
 		return st
 	}
 	st.Why = x.Summary
-	if l.place.Node == l.own.Node && l.place.Reason != "" {
+	if l.place.Node != "" && l.place.Node == l.own.Node && l.place.Reason != "" {
 		st.Why += "; placed since " + l.place.Reason
 	}
 	for _, v := range x.Nodes {

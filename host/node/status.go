@@ -96,7 +96,11 @@ func (n *Node) stateOf(ctx context.Context, l listing) (state host.State, reason
 	}
 	o := newOwner(n, l.product.ID, host.Ownership{})
 	n.restoreState(ctx, o)
-	if o.reason == "" && l.own.Node == "" {
+	switch {
+	case o.reason != "" || l.own.Node != "":
+	case fitsNowhere(l): // nothing will happen until somebody does something
+		return host.StateFailed, l.place.Reason, nowhereHint
+	default:
 		o.reason = whyNowhere(l)
 	}
 	return o.state, o.reason, o.hint

@@ -31,7 +31,7 @@ func Example() {
 	}
 	// Output:
 	// hand local/safety/birdstrikes from n1 to n2: node n1 is draining; n2 is the only node that fits
-	// on node n1, though node n1 is draining: none of 3 nodes fits (2 × feature-missing, 1 × node-draining)
+	// on node n1, though node n1 is draining: none of 3 nodes fits (node n2 cannot do duckdb, and another likewise; node n1 is draining)
 	// - node n1 is draining
 	// - node n2 cannot do duckdb
 	// - node n3 cannot do duckdb

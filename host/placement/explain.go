@@ -62,11 +62,11 @@ func (e *Explainer) Explain(id host.ProductID) (Explanation, bool) {
 			Share:   float64(load.Weight) / float64(n.slots()),
 			Verdict: Fits(*p, *n, e.quotas[id.Tenant], e.tally.Usage(*p, n.ID, p.Wish))}
 	}
-	x.Summary = x.summary(p)
+	x.Summary = x.summary(p, e.nodes)
 	return x, true
 }
 
-func (x *Explanation) summary(p *Product) string {
+func (x *Explanation) summary(p *Product, nodes []Node) string {
 	var verdicts []Obstacle
 	fit := 0
 	here := -1
@@ -80,13 +80,14 @@ func (x *Explanation) summary(p *Product) string {
 			here = i
 		}
 	}
+	say := func(i int) string { return lasting(verdicts[i], p, &nodes[i]) }
 	switch {
 	case p.Retired:
 		return "it is retired: it runs nowhere"
 	case p.Wish == "" && fit > 0:
 		return fmt.Sprintf("runs nowhere yet: %d of %d nodes fit", fit, len(x.Nodes))
 	case p.Wish == "":
-		return "runs nowhere: " + nowhereFits(verdicts)
+		return "runs nowhere: " + nowhereFits(verdicts, say)
 	}
 	text := "on node " + p.Wish
 	if p.arriving() {
@@ -104,5 +105,5 @@ func (x *Explanation) summary(p *Product) string {
 	case fit > 0:
 		return fmt.Sprintf("%s, though %s; other nodes that fit: %d", text, v.Reason, fit)
 	}
-	return fmt.Sprintf("%s, though %s: %s", text, v.Reason, nowhereFits(verdicts))
+	return fmt.Sprintf("%s, though %s: %s", text, v.Reason, nowhereFits(verdicts, say))
 }

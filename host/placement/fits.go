@@ -150,6 +150,28 @@ func words(o Obstacle, p *Product, n *Node, q *Quota, u *Usage) string {
 	return string(o)
 }
 
+// lasting says an obstacle as long as it lasts in the same words: without figures that change with every product that comes or
+// goes. Summaries are kept in etcd, and written again when they change.
+func lasting(o Obstacle, p *Product, n *Node) string {
+	switch o {
+	case OtherNode:
+		return fmt.Sprintf("it runs on node %s only", p.Need.Node)
+	case NodeProducts:
+		return fmt.Sprintf("node %s owns all of the %d products that it may", n.ID, n.Capacity.Products)
+	case NodeMemory:
+		return fmt.Sprintf("it takes %s, and node %s has too little free of %s", bytes(p.load().Memory), n.ID, bytes(n.Capacity.Memory))
+	case TenantNodeProducts:
+		return fmt.Sprintf("tenant %s has all the products on node %s that it may", p.ID.Tenant, n.ID)
+	case TenantNodeMemory:
+		return fmt.Sprintf("tenant %s has too little memory free on node %s", p.ID.Tenant, n.ID)
+	case TenantProducts:
+		return fmt.Sprintf("tenant %s has all the products that it may", p.ID.Tenant)
+	case TenantMemory:
+		return fmt.Sprintf("tenant %s has too little memory free", p.ID.Tenant)
+	}
+	return words(o, p, n, &Quota{}, &Usage{})
+}
+
 func lackedLabel(need *Need, n *Node) string {
 	for _, key := range slices.Sorted(maps.Keys(need.Labels)) {
 		switch have, ok := n.Labels[key]; {

@@ -114,12 +114,12 @@ func TestExplain(t *testing.T) {
 	for name, want := range map[string]string{
 		"here":     "on node a, the only one of 3 that fits",
 		"arriving": "on its way to node a, the only one of 3 that fits",
-		"nowhere":  "runs nowhere: none of 3 nodes fits (2 × label-missing, 1 × node-cordoned)",
-		"kept":     "on node b, though node b is cordoned: none of 3 nodes fits (2 × label-missing, 1 × node-cordoned)",
+		"nowhere":  "runs nowhere: none of 3 nodes fits (node a lacks label region=eu, and another likewise; node b is cordoned)",
+		"kept":     "on node b, though node b is cordoned: none of 3 nodes fits (node a lacks label region=eu, and another likewise; node b is cordoned)",
 		"new":      "runs nowhere yet: 1 of 3 nodes fit",
 		"old":      "it is retired: it runs nowhere",
 		"lost":     "on node z, though node z is not alive; other nodes that fit: 1",
-		"waits":    "on node c, though node c is not alive: none of 3 nodes fits (2 × other-node, 1 × node-dead)",
+		"waits":    "on node c, though node c is not alive: none of 3 nodes fits (it runs on node c only; node c is not alive)",
 	} {
 		x, ok := Explain(s, id(name))
 		if !ok || x.Summary != want {
@@ -180,10 +180,10 @@ func TestReasons(t *testing.T) {
 		products []Product
 		want     string
 	}{
-		{[]Node{up("n1")}, []Product{p("new", "")}, "assign t/d/new to n1: it runs nowhere yet; n1 is the only node that fits"},
+		{[]Node{up("n1")}, []Product{p("new", "")}, "assign t/d/new to n1: it ran nowhere; n1 is the only node that fits"},
 		{[]Node{up("n1"), {ID: "n2"}}, []Product{p("p", "n2")}, "assign t/d/p from n2 to n1: node n2 is not alive; n1 is the only node that fits"},
 		{[]Node{drained, up("n2")}, []Product{p("p", "n1")}, "hand t/d/p from n1 to n2: node n1 is draining; n2 is the only node that fits"},
-		{[]Node{up("n1"), up("n2")}, []Product{pinned}, "release t/d/pinned from n1: it runs on node n7 only, this is n1; none of 2 nodes fits (2 × other-node)"},
+		{[]Node{up("n1"), up("n2")}, []Product{pinned}, "release t/d/pinned from n1: it runs on node n7 only, this is n1; none of 2 nodes fits (it runs on node n7 only)"},
 		{[]Node{up("n1"), cordoned}, []Product{recalled}, "stay t/d/recalled from n1 to n1: node n2 is cordoned; its owner may keep it"},
 		{[]Node{up("n1")}, []Product{retired}, "release t/d/retired from n1: it is retired"},
 		{[]Node{up("n1"), up("n2")}, []Product{p("a", "n1"), p("b", "n1")}, "balance: node n1 carries 2 a slot, node n2 0"},

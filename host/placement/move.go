@@ -80,7 +80,7 @@ func (p *planner) moves() []Move {
 func (p *planner) assignReason(it *item) string {
 	cause := it.cause
 	if cause == "" {
-		cause = "it runs nowhere yet"
+		cause = "it ran nowhere"
 	}
 	name := p.nodes[it.at].ID
 	switch {
@@ -96,24 +96,28 @@ func (p *planner) releaseReason(it *item) string {
 	if it.Retired {
 		return it.cause
 	}
-	verdicts := make([]Obstacle, p.known)
+	verdicts, quota := make([]Obstacle, p.known), &p.tenants[it.tenant].quota
 	for n := range verdicts {
 		u := p.usage(it, n)
-		verdicts[n] = obstacle(it.Product, &p.nodes[n], &p.tenants[it.tenant].quota, &u)
+		verdicts[n] = obstacle(it.Product, &p.nodes[n], quota, &u)
 	}
-	return it.cause + "; " + nowhereFits(verdicts)
+	return it.cause + "; " + nowhereFits(verdicts, func(n int) string { return lasting(verdicts[n], it.Product, &p.nodes[n]) })
 }
 
-// nowhereFits sums up why no node takes a product, the most frequent obstacle first.
-func nowhereFits(verdicts []Obstacle) string {
+// ofNoNode are obstacles that are said without a node.
+var ofNoNode = []Obstacle{Retired, OtherNode, TenantProducts, TenantMemory}
+
+// nowhereFits sums up why no node takes a product, the most frequent obstacle first; say says the obstacle of the i-th
+// node in words, and one node speaks for all that have the same.
+func nowhereFits(verdicts []Obstacle, say func(i int) string) string {
 	if len(verdicts) == 0 {
 		return "there are no nodes"
 	}
-	count := map[Obstacle]int{}
+	count, first := map[Obstacle]int{}, map[Obstacle]int{}
 	var seen []Obstacle
-	for _, o := range verdicts {
+	for i, o := range verdicts {
 		if count[o]++; count[o] == 1 {
-			seen = append(seen, o)
+			seen, first[o] = append(seen, o), i
 		}
 	}
 	slices.SortFunc(seen, func(a, b Obstacle) int {
@@ -121,7 +125,18 @@ func nowhereFits(verdicts []Obstacle) string {
 	})
 	parts := make([]string, len(seen))
 	for i, o := range seen {
-		parts[i] = fmt.Sprintf("%d × %s", count[o], o)
+		parts[i] = say(first[o])
+		switch others := count[o] - 1; {
+		case slices.Contains(ofNoNode, o):
+		case others == 1:
+			parts[i] += ", and another likewise"
+		case others > 1:
+			parts[i] += fmt.Sprintf(", and %d others likewise", others)
+		}
 	}
-	return fmt.Sprintf("none of %d nodes fits (%s)", len(verdicts), strings.Join(parts, ", "))
+	none := fmt.Sprintf("none of %d nodes fits", len(verdicts))
+	if len(verdicts) == 1 {
+		none = "the only node does not fit"
+	}
+	return none + " (" + strings.Join(parts, "; ") + ")"
 }
