@@ -147,11 +147,26 @@ func (v *survey) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if head := path.Join(path.Dir(name), "head.json"); v.committed[head] == "" {
-			v.committed[head] = host.Digest(b) // one that was not written to its end vouches for no head
-		}
+		v.mark(path.Join(path.Dir(name), "head.json"), host.Digest(b))
 	}
 	return nil
+}
+
+// mark takes in that a mark lies beside a head. It is written after the commit and not made durable, so that the power may
+// have failed in the middle of it: that it is there says all, and a hash that is whole says what the head was.
+func (v *survey) mark(head string, hash host.Digest) {
+	if v.committed[head] != "" {
+		return
+	}
+	for _, h := range v.heads {
+		if h.ref.Location != head {
+			continue
+		}
+		if len(hash) != len(h.ref.Hash) || !strings.HasPrefix(string(hash), "sha256:") {
+			hash = h.ref.Hash
+		}
+		v.committed[head] = hash
+	}
 }
 
 // newest is the newest head that is known to be committed.
@@ -163,9 +178,7 @@ func (v *survey) newest() sighted {
 			continue
 		}
 		if hash != h.ref.Hash {
-			if len(hash) == len(h.ref.Hash) {
-				v.note("snapshot %d was altered after it was committed: %s", h.head.Seq, h.ref.Location)
-			}
+			v.note("snapshot %d was altered after it was committed: %s", h.head.Seq, h.ref.Location)
 			continue
 		}
 		if tip.head == nil || cmp.Or(cmp.Compare(h.head.Seq, tip.head.Seq), cmp.Compare(h.head.Epoch, tip.head.Epoch)) > 0 {

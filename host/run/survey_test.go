@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,11 +19,31 @@ func TestSurvey(t *testing.T) {
 			w.execute(host.RunCommitted)
 		}
 	}
+	mark := func(w *world) string {
+		tip := w.tip().Location
+		return tip[:len(tip)-len("head.json")] + "committed"
+	}
 	unmark := func(w *world) {
 		t.Helper()
-		tip := w.tip().Location
-		if err := w.store.Remove(t.Context(), tip[:len(tip)-len("head.json")]+"committed"); err != nil {
+		if err := w.store.Remove(t.Context(), mark(w)); err != nil {
 			t.Fatal(err)
+		}
+	}
+	tear := func(text string) func(w *world) { // the power failed before the mark was durable
+		return func(w *world) {
+			t.Helper()
+			commit(w, 5)
+			unmark(w)
+			f, err := w.store.Create(t.Context(), mark(w))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for _, c := range []struct {
@@ -35,6 +56,9 @@ func TestSurvey(t *testing.T) {
 	}{
 		{"committed", func(w *world) { commit(w, 5) }, 5, 0, 0, false},
 		{"no mark", func(w *world) { commit(w, 5); unmark(w) }, 4, 0, 1, true},
+		{"an empty mark", tear(""), 5, 0, 0, false},
+		{"a torn mark", tear("sha256:ecb32"), 5, 0, 0, false},
+		{"a mark of zeros", tear(strings.Repeat("\x00", len("sha256:")+64)), 5, 0, 0, false},
 		{"nothing but one without a mark", func(w *world) { commit(w, 1); unmark(w) }, 0, 0, 1, true},
 		{"killed before the commit", func(w *world) { commit(w, 3); w.crash("run.before-commit", 1) }, 3, 0, 0, false},
 		{"an attempt", func(w *world) {
