@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -88,6 +87,7 @@ type Cluster struct {
 	tls    *tls.Config      // of connections to members
 	known  *addresses       // nil where the etcd is the node's own alone
 	lease  *lease           // nil where nobody is announced
+	life   []byte           // the mesh's incarnation when the cluster was opened, which every write compares; nil: not read
 	log    *slog.Logger
 
 	ctx    context.Context // ends when the cluster closes
@@ -295,42 +295,4 @@ func (c *Cluster) Close() error {
 	c.cancel()
 	c.wg.Wait()
 	return c.stop()
-}
-
-func (c *Cluster) openMeta(ctx context.Context) error {
-	fresh, err := host.CanonicalJSON(meta{Format: metaFormat, Mesh: rand.Text(), Created: time.Now().UTC()})
-	if err != nil {
-		return err
-	}
-	absent := clientv3.Compare(clientv3.CreateRevision(keyMeta), "=", 0)
-	res, err := c.settle(ctx, "opening the mesh", txn{
-		If: []clientv3.Cmp{absent}, Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(fresh))}, Else: []clientv3.Op{clientv3.OpGet(keyMeta)}})
-	if err != nil || res.ok {
-		return err
-	}
-	var m meta
-	if err := json.Unmarshal(res.value(0), &m); err != nil {
-		return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
-	}
-	if m.Format > metaFormat {
-		return host.Errorf(host.CodeNodeEtcd, "the mesh was written in format %d by a newer adp; this one reads format %d", m.Format, metaFormat).
-			WithHint("start the newer adp on this data directory")
-	}
-	return nil
-}
-
-// unseenClaims is how many claims may have come to nothing since the last file of the store was written: their epochs
-// are nowhere, but targets of effects may have seen them.
-const unseenClaims = 1_000_000
-
-// RaiseEpochs makes every later claim's epoch greater than floor, and than those of claims that left no trace after it. It
-// is called once after etcd was restored from a backup, with the greatest epoch that the store's folders name, so that no
-// epoch is used twice.
-func (c *Cluster) RaiseEpochs(ctx context.Context, floor host.Epoch) error {
-	return c.changeMeta(ctx, "raising epochs", func(m *meta) error {
-		if m.EpochFloor < floor {
-			m.EpochFloor = floor + unseenClaims
-		}
-		return nil
-	})
 }

@@ -8,8 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -140,7 +142,7 @@ func (im *Image) Epoch() (host.Epoch, error) {
 			Epoch host.Epoch `json:"epoch"`
 			Floor host.Epoch `json:"epoch_floor"`
 		}
-		if key != keyMeta && !strings.HasPrefix(key, prefixOwn) && !strings.HasPrefix(key, prefixHead) {
+		if !strings.HasPrefix(key, keyMeta) && !strings.HasPrefix(key, prefixOwn) && !strings.HasPrefix(key, prefixHead) {
 			continue
 		}
 		if err := json.Unmarshal(value, &v); err != nil {
@@ -211,9 +213,18 @@ func (im *Image) set(key string, v any) error {
 	return err
 }
 
-// Restore writes an image into an etcd that holds no mesh, and makes every epoch to come greater than floor, and than those
-// of claims that left no trace after it. Nobody owns anything then. The mesh's store is that of cfg. A mesh that is there already is N006, and stays as it is. What was cut off can be repeated.
-func Restore(ctx context.Context, cfg Config, im *Image, floor host.Epoch) (err error) {
+// Incarnation is that of the mesh of which the image is; the zero value when it is not known.
+func (im *Image) Incarnation() (Incarnation, error) {
+	if im.keys[keyIncarnation] == nil {
+		return Incarnation{}, nil
+	}
+	return parseLife(im.keys[keyIncarnation])
+}
+
+// Restore writes an image into an etcd that holds no mesh, where it begins an incarnation: its floor is below every epoch to
+// come, and whatever a process of an earlier one sends to this etcd is refused. Nobody owns anything then. The mesh's store is
+// that of cfg. A mesh that is there already is N006, and stays as it is. What was cut off can be repeated.
+func Restore(ctx context.Context, cfg Config, im *Image, begin Incarnation) (err error) {
 	cfg.Node = "restore"
 	if err := cfg.validate(); err != nil {
 		return err
@@ -229,6 +240,16 @@ func Restore(ctx context.Context, cfg Config, im *Image, floor host.Epoch) (err 
 			err = cerr
 		}
 	}()
+	return c.restore(ctx, im, begin, cfg.Store)
+}
+
+// RestoreOver is Restore into an etcd that is there already, in simulations.
+func RestoreOver(ctx context.Context, p Parts, im *Image, begin Incarnation) error {
+	c := newCluster("restore", p.KV, p.Watcher, slog.New(slog.DiscardHandler))
+	return errors.Join(c.restore(ctx, im, begin, ""), c.Close())
+}
+
+func (c *Cluster) restore(ctx context.Context, im *Image, begin Incarnation, store string) error {
 	there, err := c.kv.Get(ctx, keyMeta)
 	if err != nil {
 		return failure("looking for a mesh", err)
@@ -237,11 +258,11 @@ func Restore(ctx context.Context, cfg Config, im *Image, floor host.Epoch) (err 
 		return host.Errorf(host.CodeNodeConflict, "this etcd holds a mesh already").
 			WithHint("restore into an empty one; to give that mesh up, delete its keys first: etcdctl del --prefix %s", root)
 	}
-	return c.putImage(ctx, im, floor, cfg.Store)
+	return c.putImage(ctx, im, begin, store)
 }
 
 // putImage writes all keys, the mesh's identity last: without it there is no mesh yet.
-func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch, store string) error {
+func (c *Cluster) putImage(ctx context.Context, im *Image, begin Incarnation, store string) error {
 	var ops []clientv3.Op
 	flush := func() error {
 		if len(ops) == 0 {
@@ -256,7 +277,7 @@ func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch, sto
 		if err != nil {
 			return err
 		}
-		if key == keyMeta || value == nil {
+		if key == keyMeta || key == keyIncarnation || value == nil {
 			continue
 		}
 		if ops = append(ops, clientv3.OpPut(key, string(value))); len(ops) == placeBatch {
@@ -270,17 +291,21 @@ func (c *Cluster) putImage(ctx context.Context, im *Image, floor host.Epoch, sto
 	}
 	m := meta{Format: metaFormat, Mesh: rand.Text(), Created: time.Now().UTC()}
 	if b := im.keys[keyMeta]; b != nil {
-		if err := json.Unmarshal(b, &m); err != nil {
-			return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
+		var err error
+		if m, err = parseMeta(b); err != nil {
+			return err
 		}
 	}
-	m.EpochFloor = max(m.EpochFloor, floor+unseenClaims)
 	m.Store, m.Token = store, "" // the store that the image was completed from; the token may be lost as well
-	value, err := host.CanonicalJSON(m)
+	identity, err := host.CanonicalJSON(m)
 	if err != nil {
 		return err
 	}
-	_, err = c.settle(ctx, "restoring the mesh", txn{Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(value))}})
+	fresh, err := newLife(begin)
+	if err != nil {
+		return err
+	}
+	_, err = c.settle(ctx, "restoring the mesh", txn{Then: []clientv3.Op{clientv3.OpPut(keyMeta, string(identity)), clientv3.OpPut(keyIncarnation, string(fresh))}})
 	return err
 }
 

@@ -2,10 +2,15 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"strings"
+	"sync"
 	"testing"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/cluster/clustertest"
 )
 
 // TestKeep: history gets shorter only, and by the owner of now.
@@ -61,10 +66,11 @@ func TestImage(t *testing.T) {
 	}
 	im := must[*Image](t)(ReadImage(bytes.NewReader(file.Bytes())))
 	dir := t.TempDir()
-	if err := Restore(ctx, Config{Dir: dir}, im, 70); err != nil {
+	begin := Incarnation{Number: 3, EpochFloor: 70}
+	if err := Restore(ctx, Config{Dir: dir}, im, begin); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, Restore(ctx, Config{Dir: dir}, im, 70), host.CodeNodeConflict)
+	wantCode(t, Restore(ctx, Config{Dir: dir}, im, begin), host.CodeNodeConflict)
 
 	there := openTest(t, Config{Dir: dir})
 	if got := must[host.Spec](t)(there.Spec(ctx, strikes)); !got.Paused || got.Generation != spec.Generation || got.Config["k"] != spec.Config["k"] {
@@ -86,8 +92,11 @@ func TestImage(t *testing.T) {
 		t.Errorf("nodes %+v", n)
 	}
 	mine := must[host.Ownership](t)(there.Claim(ctx, strikes))
-	if mine.Epoch <= 70+unseenClaims {
+	if mine.Epoch <= 70 {
 		t.Errorf("epoch %d", mine.Epoch)
+	}
+	if got, err := must[*Image](t)(there.Image(ctx)).Incarnation(); err != nil || got != begin {
+		t.Errorf("incarnation %+v, %v", got, err)
 	}
 	// The next commit compares the pointer's bytes with what was restored.
 	if err := there.Commit(ctx, mine, head, pointer(2, mine, "r2")); err != nil {
@@ -97,3 +106,73 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestBeforeTheRestore: in a new etcd revisions begin anew, so that an ownership from before may agree with one of now in
+// every number. What a process from before writes is refused by the incarnation alone, whatever it writes.
+func TestBeforeTheRestore(t *testing.T) {
+	ctx, link := t.Context(), &switched{KV: clustertest.NewMemory()}
+	was := link.KV.(*clustertest.Memory)
+	old := must[*Cluster](t)(Over(ctx, Config{Node: "n1"}, Parts{KV: link, Watcher: was, Lease: was}))
+	t.Cleanup(func() { _ = old.Close() })
+	own := must[host.Ownership](t)(old.Claim(ctx, strikes))
+	for range 50 { // more revisions than a restore makes
+		own = must[host.Ownership](t)(old.Claim(ctx, strikes))
+	}
+	head := pointer(1, own, "r1")
+	if err := old.Commit(ctx, own, host.Pointer{}, head); err != nil {
+		t.Fatal(err)
+	}
+	now := clustertest.NewMemory()
+	parts := Parts{KV: now, Watcher: now, Lease: now}
+	if err := RestoreOver(ctx, parts, must[*Image](t)(old.Image(ctx)), Incarnation{Number: 1, EpochFloor: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	for now.Revision() < own.Revision-1 {
+		must[*clientv3.PutResponse](t)(now.Put(ctx, "/elsewhere", ""))
+	}
+	there := must[*clientv3.GetResponse](t)(was.Get(ctx, ownKey(strikes)))
+	put := must[*clientv3.PutResponse](t)(now.Put(ctx, ownKey(strikes), string(there.Kvs[0].Value)))
+	if put.Header.Revision != own.Revision {
+		t.Fatalf("revision %d, the ownership from before has %d", put.Header.Revision, own.Revision)
+	}
+	link.turn(now)
+
+	committing := old.Commit(ctx, own, head, pointer(2, own, "late"))
+	_, claiming := old.Claim(ctx, host.ProductID{Tenant: "local", Domain: "d", Name: "fresh"})
+	_, again := old.Claim(ctx, strikes)
+	_, registering := old.PutSpec(ctx, host.Spec{Product: strikes}, AnyGeneration)
+	_, _, standing := old.campaign(ctx)
+	for what, err := range map[string]error{
+		"commit": committing, "claim": claiming, "claim again": again, "register": registering, "schedule": standing,
+		"release": old.Release(ctx, own), "acknowledge": old.Acknowledge(ctx, own, host.Delivered{}, host.Delivered{Seq: 1, Total: 1}),
+		"expire": old.Keep(ctx, own, host.Kept{}, host.Kept{From: 1}), "announce": old.lease.renew(ctx),
+	} {
+		if host.CodeOf(err) != host.CodeNodeConflict || !strings.Contains(err.Error(), "incarnation 1") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	fresh := must[*Cluster](t)(Over(ctx, Config{Node: "n1", Self: NodeInfo{Identity: "another"}}, parts))
+	defer fresh.Close()
+	if got := must[host.Pointer](t)(fresh.Head(ctx, strikes)); got != head {
+		t.Errorf("head %+v", got)
+	}
+	if mine := must[host.Ownership](t)(fresh.Claim(ctx, strikes)); mine.Epoch <= 1000 {
+		t.Errorf("epoch %d", mine.Epoch)
+	}
+}
+
+// switched leads to another etcd from some moment on, as an address does.
+type switched struct {
+	clientv3.KV
+	mu sync.Mutex
+}
+
+func (s *switched) turn(to clientv3.KV) { s.mu.Lock(); s.KV = to; s.mu.Unlock() }
+
+func (s *switched) now() clientv3.KV { s.mu.Lock(); defer s.mu.Unlock(); return s.KV }
+
+func (s *switched) Get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	return s.now().Get(ctx, key, opts...)
+}
+
+func (s *switched) Txn(ctx context.Context) clientv3.Txn { return s.now().Txn(ctx) }

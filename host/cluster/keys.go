@@ -7,8 +7,11 @@ import (
 )
 
 const (
-	root       = "/adp/v1/"
-	keyMeta    = root + "meta"
+	root    = "/adp/v1/"
+	keyMeta = root + "meta"
+	// keyIncarnation lies below keyMeta, which is written now and then; it never is.
+	keyIncarnation = keyMeta + "/incarnation"
+
 	prefixSpec = root + "spec/"
 	prefixOwn  = root + "own/"
 	prefixHead = root + "head/"

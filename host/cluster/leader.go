@@ -68,7 +68,7 @@ func (c *Cluster) hold(ctx context.Context, term Term, lead func(context.Context
 	}
 	bye, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_, _ = c.kv.Txn(bye).If(term.holds()).Then(clientv3.OpDelete(keyLeader)).Commit() // else the lease ends it
+	_, _ = c.send(bye, time.Second, c.fenced(txn{If: []clientv3.Cmp{term.holds()}, Then: []clientv3.Op{clientv3.OpDelete(keyLeader)}})) // else the lease ends it
 }
 
 func (t Term) holds() clientv3.Cmp {

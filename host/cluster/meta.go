@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"time"
 
@@ -16,7 +18,7 @@ type meta struct {
 	Format  int       `json:"format"`
 	Mesh    string    `json:"mesh"` // random, so that two meshes of one name can be told apart
 	Created time.Time `json:"created"`
-	// EpochFloor is below every epoch to come. It rises when etcd is restored from a backup, whose epochs are old.
+	// EpochFloor is of an older adp, which knew no incarnations: below every epoch to come.
 	EpochFloor host.Epoch `json:"epoch_floor,omitempty"`
 	// Store is the identity of the store that the pointers of the mesh lead into; "": no node has told yet.
 	Store string `json:"store,omitempty"`
@@ -26,6 +28,46 @@ type meta struct {
 
 const metaFormat = 1
 
+// openMeta reads the mesh's identity, or gives it one, and its incarnation, which every write of this process compares from
+// then on.
+func (c *Cluster) openMeta(ctx context.Context) error {
+	fresh, err := host.CanonicalJSON(meta{Format: metaFormat, Mesh: rand.Text(), Created: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	there, err := c.putOnce(ctx, "opening the mesh", keyMeta, fresh)
+	if err != nil {
+		return err
+	}
+	m, err := parseMeta(there)
+	if err != nil {
+		return err
+	}
+	if m.Format > metaFormat {
+		return host.Errorf(host.CodeNodeEtcd, "the mesh was written in format %d by a newer adp; this one reads format %d", m.Format, metaFormat).
+			WithHint("start the newer adp on this data directory")
+	}
+	return c.openIncarnation(ctx, Incarnation{EpochFloor: m.EpochFloor})
+}
+
+// putOnce writes a key unless it is there, and returns what is there then.
+func (c *Cluster) putOnce(ctx context.Context, what, key string, value []byte) ([]byte, error) {
+	res, err := c.settle(ctx, what, txn{If: []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), "=", 0)},
+		Then: []clientv3.Op{clientv3.OpPut(key, string(value))}, Else: []clientv3.Op{clientv3.OpGet(key)}})
+	if err != nil || res.ok {
+		return value, err
+	}
+	return bytes.Clone(res.value(0)), nil
+}
+
+func parseMeta(value []byte) (meta, error) {
+	var m meta
+	if err := json.Unmarshal(value, &m); err != nil {
+		return m, host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
+	}
+	return m, nil
+}
+
 // changeMeta changes what the mesh says of itself: change sees what is stored, and what it leaves is written unless
 // somebody else was faster; then it is asked again.
 func (c *Cluster) changeMeta(ctx context.Context, what string, change func(*meta) error) error {
@@ -34,9 +76,9 @@ func (c *Cluster) changeMeta(ctx context.Context, what string, change func(*meta
 		if err != nil || len(now.Kvs) == 0 {
 			return failure("reading the mesh's identity", err)
 		}
-		var m meta
-		if err := json.Unmarshal(now.Kvs[0].Value, &m); err != nil {
-			return host.Errorf(host.CodeNodeEtcd, "%s is damaged: %w", keyMeta, err)
+		m, err := parseMeta(now.Kvs[0].Value)
+		if err != nil {
+			return err
 		}
 		next := m
 		if err := change(&next); err != nil || next == m {

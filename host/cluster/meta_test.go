@@ -37,7 +37,7 @@ func TestOneStore(t *testing.T) {
 		t.Errorf("meta %s", im.keys[keyMeta])
 	}
 	dir := t.TempDir()
-	if err := Restore(ctx, Config{Dir: dir, Store: "B"}, im, 0); err != nil {
+	if err := Restore(ctx, Config{Dir: dir, Store: "B"}, im, Incarnation{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(ctx, Config{Dir: dir, Node: "n1", Store: "A"})
@@ -69,7 +69,7 @@ func TestOneToken(t *testing.T) {
 	openTest(t, cfg)
 
 	dir := t.TempDir()
-	if err := Restore(ctx, Config{Dir: dir}, im, 0); err != nil {
+	if err := Restore(ctx, Config{Dir: dir}, im, Incarnation{Number: 1}); err != nil {
 		t.Fatal(err)
 	}
 	openTest(t, Config{Dir: dir, Token: "C"})

@@ -56,7 +56,7 @@ func (c *Cluster) Claim(ctx context.Context, id host.ProductID) (host.Ownership,
 // prepareClaim reads, at one revision, all that an epoch must exceed, and guards the claim by it. The caller adds the
 // own key itself.
 func (c *Cluster) prepareClaim(ctx context.Context, id host.ProductID) (owner, txn, error) {
-	all := txn{Then: []clientv3.Op{clientv3.OpGet(ownKey(id)), clientv3.OpGet(headKey(id)), clientv3.OpGet(keyMeta)}}
+	all := txn{Then: []clientv3.Op{clientv3.OpGet(ownKey(id)), clientv3.OpGet(headKey(id)), clientv3.OpGet(keyIncarnation)}}
 	res, err := reading(ctx, func(ctx context.Context, patience time.Duration) (*clientv3.TxnResponse, error) {
 		return c.send(ctx, patience, all)
 	})
@@ -67,13 +67,13 @@ func (c *Cluster) prepareClaim(ctx context.Context, id host.ProductID) (owner, t
 	var (
 		old  owner
 		head host.Pointer
-		m    meta
+		l    life
 		t    txn
 	)
 	for i, part := range []struct {
 		key  string
 		into any
-	}{{ownKey(id), &old}, {headKey(id), &head}, {keyMeta, &m}} {
+	}{{ownKey(id), &old}, {headKey(id), &head}, {keyIncarnation, &l}} {
 		value, revision := now.kv(i)
 		if value != nil {
 			if err := json.Unmarshal(value, part.into); err != nil {
@@ -94,7 +94,7 @@ func (c *Cluster) prepareClaim(ctx context.Context, id host.ProductID) (owner, t
 		t.Then = append(t.Then, clientv3.OpDelete(idxKey(old.Node, id)))
 	}
 	t.Then = append(t.Then, clientv3.OpPut(idxKey(c.node, id), ""))
-	return owner{Node: c.node, Epoch: max(old.Epoch, head.Epoch, m.EpochFloor) + 1, Claim: rand.Text()}, t, nil
+	return owner{Node: c.node, Epoch: max(old.Epoch, head.Epoch, l.EpochFloor) + 1, Claim: rand.Text()}, t, nil
 }
 
 // Release gives a product up, so that any node may claim it. The own key stays, and with it the epoch. Releasing what

@@ -51,8 +51,17 @@ const (
 
 // settle sends one transaction until its result is known. A lost reply looks like a lost request, so what is sent again
 // is the identical transaction: its comparisons let it take effect at most once. It gives up when ctx ends or the
-// cluster closes; then nobody knows yet, and a request that is still on its way may even be applied later.
+// cluster closes; then nobody knows yet, and a request that is still on its way may even be applied later. After the mesh
+// was restored every transaction of a process from before is N006.
 func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, error) {
+	o, err := c.settled(ctx, what, c.fenced(t))
+	if err == nil {
+		err = c.overtaken(what, o)
+	}
+	return o, err
+}
+
+func (c *Cluster) settled(ctx context.Context, what string, t txn) (outcome, error) {
 	wait, patience := resendFirst, tryFirst
 	for resent := false; ; resent = true {
 		res, err := c.send(ctx, patience, t)

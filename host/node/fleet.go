@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -40,18 +39,14 @@ type Fleet struct {
 // MembersFile is where, in the data directory of a node that joined a mesh, it keeps the addresses of the members of etcd.
 const MembersFile = "members.json"
 
-// joinCluster takes part under an identity that lasts as long as the data directory.
+// joinCluster takes part under the identity of the data directory.
 func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
-	identity, err := keptText(filepath.Join(n.cfg.Data, "identity"), rand.Text)
-	if err != nil {
-		return nil, err
-	}
 	store, err := storeIdentity(ctx, n.store)
 	if err != nil {
 		return nil, err
 	}
 	f := n.cfg.Fleet
-	self := cluster.NodeInfo{Identity: identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
+	self := cluster.NodeInfo{Identity: n.identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
 		Slots: n.cfg.Slots, Memory: f.Memory, Products: f.Products}
 	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Store: store, Token: fingerprint(n.token), Endpoints: f.Endpoints,
 		TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}

@@ -19,8 +19,9 @@ import (
 
 // fleet is three nodes of one mesh in this process, each served on loopback.
 type fleet struct {
-	nodes []*node.Node
-	stop  []func()
+	shared string
+	nodes  []*node.Node
+	stop   []func()
 }
 
 func loopback(t *testing.T) net.Listener {
@@ -39,7 +40,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	shared := t.TempDir()
-	f := &fleet{}
+	f := &fleet{shared: shared}
 	var member *cluster.Member
 	for i := range 3 {
 		name := fmt.Sprintf("n%d", i+1)

@@ -89,6 +89,8 @@ type Node struct {
 	cfg         Config
 	log         *slog.Logger
 	token       string
+	identity    string   // random, lasts as long as the data directory
+	unlock      []func() // of the data directory and the store
 	started     time.Time
 	store       drivers.Store
 	registry    *registry.Store
@@ -132,7 +134,8 @@ type Node struct {
 	asked     time.Time            // when the members were asked; likewise
 }
 
-// Open starts a node on its data directory: etcd, engine, tables, and the products registered there.
+// Open starts a node on its data directory: etcd, engine, tables, and the products registered there. It fails with N003 when
+// another process has the data directory.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -161,6 +164,12 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	var err error
 	if n.token, err = keptText(filepath.Join(n.cfg.Data, "token"), newToken); err != nil {
+		return err
+	}
+	if n.identity, err = keptText(filepath.Join(n.cfg.Data, "identity"), rand.Text); err != nil {
+		return err
+	}
+	if err = n.lock(); err != nil {
 		return err
 	}
 	if n.store, err = file.NewStore(filepath.Join(n.cfg.Fleet.Shared, "store")); err != nil {
@@ -314,6 +323,9 @@ func (n *Node) Close() error {
 	}
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close(context.Background()))
+	}
+	for _, unlock := range n.unlock {
+		unlock()
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/drivers/file"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
@@ -42,9 +43,11 @@ type Recovery struct {
 // Recovered is what a Recovery found.
 type Recovered struct {
 	Products []RecoveredProduct
-	Epoch    host.Epoch // the greatest that is known: every epoch to come is greater
-	Aside    string     // where the etcd that was there lies now; "" when there was none
-	Notes    []string   // about the mesh, for people
+	Epoch    host.Epoch // every epoch to come is greater
+	// Incarnation of the mesh that begins: one more with each restore and recovery.
+	Incarnation int64
+	Aside       string   // where the etcd that was there lies now; "" when there was none
+	Notes       []string // about the mesh, for people
 }
 
 // RecoveredProduct is what became of one product.
@@ -62,7 +65,8 @@ type RecoveredProduct struct {
 }
 
 // Recover makes an etcd from the store, the registry and, where there is one, a backup. The embedded etcd that was there
-// is set aside, not removed. It fails with N003 when a node runs on the data directory.
+// is set aside, not removed. It fails with N003 when a node runs on the data directory, whatever etcd it uses, and when a node
+// of the mesh is known to use the store.
 //
 // Snapshots that are known to be committed are all kept: those of the backup, and those that a later one was built upon
 // or that bear the mark of a commit. Of the one after the newest of these nobody can know: unless it is trusted, it is
@@ -76,6 +80,15 @@ func Recover(ctx context.Context, r Recovery) (Recovered, error) {
 		return out, host.Errorf(host.CodeNodeSetup, "there is no store to recover from: %w", err).
 			WithHint("give the data directory of the mesh with --data, or the folder that its nodes share with --shared")
 	}
+	var others []string
+	if len(r.Cluster.Endpoints) == 0 { // an older adp locks its etcd alone
+		others = append(others, filepath.Join(r.Data, "etcd"))
+	}
+	unlock, err := r.lock(others...)
+	if err != nil {
+		return out, err
+	}
+	defer unlock()
 	store, err := file.NewStore(filepath.Join(r.Shared, "store"))
 	if err != nil {
 		return out, host.Errorf(host.CodeNodeSetup, "store: %w", err)
@@ -92,7 +105,7 @@ func Recover(ctx context.Context, r Recovery) (Recovered, error) {
 		}
 	}
 	v := &recovery{Recovery: r, im: im, store: store, artifacts: artifacts, out: &out}
-	if err := v.products(ctx); err != nil {
+	if err := v.read(ctx); err != nil {
 		return out, err
 	}
 	return out, v.write(ctx)
@@ -101,9 +114,31 @@ func Recover(ctx context.Context, r Recovery) (Recovered, error) {
 type recovery struct {
 	Recovery
 	im        *cluster.Image
-	store     *file.Store
-	artifacts *registry.Store
+	store     drivers.Store
+	artifacts recoverable
+	begin     cluster.Incarnation // that the new etcd is in
 	out       *Recovered
+}
+
+// read finds out what the new etcd is to hold.
+func (v *recovery) read(ctx context.Context) error {
+	if err := v.products(ctx); err != nil {
+		return err
+	}
+	was, err := v.im.Incarnation()
+	if err != nil {
+		return err
+	}
+	v.begin, err = beginIncarnation(ctx, v.store, was, v.out.Epoch)
+	v.out.Epoch, v.out.Incarnation = v.begin.EpochFloor, v.begin.Number
+	return err
+}
+
+// recoverable is what a recovery asks of the registry.
+type recoverable interface {
+	Pull(ctx context.Context, d host.Digest) (registry.Artifact, error)
+	Products(ctx context.Context) ([]host.ProductID, error)
+	Versions(ctx context.Context, id host.ProductID) ([]registry.Version, error)
 }
 
 // products decides about every product of the backup, of the store and of the registry.
@@ -129,6 +164,9 @@ func (v *recovery) products(ctx context.Context) error {
 	}
 	found, err := run.Survey(ctx, v.store, heads)
 	if err != nil {
+		return err
+	}
+	if err := v.vouch(ctx, found); err != nil {
 		return err
 	}
 	seen := map[host.ProductID]bool{}
@@ -161,6 +199,68 @@ func (v *recovery) products(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// vouch takes undecided heads for committed that somebody has read: an attempt sees only what is committed, and its own head,
+// committed or not, says up to which snapshot it read its inputs. Were such a snapshot made again, from more inputs perhaps,
+// its readers would miss what it has then.
+func (v *recovery) vouch(ctx context.Context, found []run.Found) error {
+	at := map[host.ProductID]*run.Found{}
+	for i := range found {
+		at[found[i].Product] = &found[i]
+	}
+	read := map[host.ProductID]host.Seq{}
+	for i := range found {
+		f := &found[i]
+		heads := []*host.Head{f.Head}
+		for _, ref := range f.Kept.Undecided {
+			h, err := run.LoadHead(ctx, v.store, ref)
+			if err != nil {
+				return err
+			}
+			heads = append(heads, h)
+		}
+		for _, h := range heads {
+			if h == nil {
+				continue
+			}
+			a, err := v.artifacts.Pull(ctx, h.Artifact)
+			if err != nil { // said when the product is registered
+				continue
+			}
+			for up, seq := range upstreams(a.Product, h) {
+				read[up] = max(read[up], seq)
+			}
+		}
+	}
+	for up, seq := range read {
+		f := at[up]
+		if f == nil || len(f.Kept.Undecided) == 0 || seq <= f.Tip.Seq {
+			continue
+		}
+		if err := f.Trust(ctx, v.store); err != nil {
+			f.Notes = append(f.Notes, fmt.Sprintf("snapshot %d was read by others, but which of them is not known (%v): have those begin anew, adp control PRODUCT trigger --rebuild", seq, err))
+		}
+	}
+	return nil
+}
+
+// upstreams are the products that a head's inputs come from, with the snapshot up to which it has read each.
+func upstreams(p *host.Product, h *host.Head) map[host.ProductID]host.Seq {
+	out := map[host.ProductID]host.Seq{}
+	for i := range p.Inputs {
+		in := &p.Inputs[i]
+		up, _, ok := in.Upstream(p.ID.Tenant)
+		if !ok {
+			continue
+		}
+		for _, c := range []host.Cursor{h.Cursors[in.Name], h.Tried[in.Name]} {
+			if seq, err := readCursor(c); err == nil {
+				out[up] = max(out[up], seq)
+			}
+		}
+	}
+	return out
 }
 
 // history sets what is known of a product's snapshots and effects.
@@ -286,20 +386,15 @@ func (v *recovery) write(ctx context.Context) error {
 	cfg := v.Cluster
 	cfg.Store = identity
 	if len(cfg.Endpoints) > 0 {
-		return cluster.Restore(ctx, cfg, v.im, v.out.Epoch)
+		return cluster.Restore(ctx, cfg, v.im, v.begin)
 	}
 	dir := filepath.Join(v.Data, "etcd")
-	unlock, err := cluster.Lock(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	fresh := dir + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
 		return host.Errorf(host.CodeNodeSetup, "%w", err)
 	}
 	cfg.Dir = fresh
-	if err := cluster.Restore(ctx, cfg, v.im, v.out.Epoch); err != nil {
+	if err := cluster.Restore(ctx, cfg, v.im, v.begin); err != nil {
 		return err
 	}
 	if cluster.Carries(dir) {
@@ -315,8 +410,11 @@ func (v *recovery) write(ctx context.Context) error {
 }
 
 // Forget drops the heads that a recovery has left to a person's decision; their files go with the next clean-up. It
-// fails with N003 when a node runs on the data directory.
+// fails with N003 when a node runs on the data directory or is known to use the store, as Recover does.
 func Forget(ctx context.Context, r Recovery) (int, error) {
+	if r.Shared == "" {
+		r.Shared = r.Data
+	}
 	cfg := r.Cluster
 	if len(cfg.Endpoints) == 0 {
 		cfg.Dir = filepath.Join(r.Data, "etcd")
@@ -324,5 +422,10 @@ func Forget(ctx context.Context, r Recovery) (int, error) {
 			return 0, host.Errorf(host.CodeNodeSetup, "%s has no etcd", r.Data)
 		}
 	}
+	unlock, err := r.lock()
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
 	return cluster.Forget(ctx, cfg)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/cluster"
 	"github.com/adp-host/adp/host/node"
 )
 
@@ -175,7 +176,11 @@ func TestRecoverUndecided(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := find(t, got, "good")
+			// Snapshot 5 of "good" was committed: "after" has read it, though its own may not have come to that.
+			if p := find(t, got, "good"); p.Snapshot != 5 || p.Undecided != 0 {
+				t.Fatalf("%+v", p)
+			}
+			p := find(t, got, "after")
 			switch {
 			case trust && (p.Snapshot != 5 || p.Undecided != 0):
 				t.Fatalf("%+v", p)
@@ -187,7 +192,7 @@ func TestRecoverUndecided(t *testing.T) {
 				return
 			}
 			left := func() int {
-				heads, err := filepath.Glob(filepath.Join(r.data, "store", "products", "local", "test", "good", "e*", "s5", "*", "head.json"))
+				heads, err := filepath.Glob(filepath.Join(r.data, "store", "products", "local", "test", "after", "e*", "s5", "*", "head.json"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -199,7 +204,7 @@ func TestRecoverUndecided(t *testing.T) {
 			if err := n.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if dropped, err := node.Forget(ctx, node.Recovery{Data: r.data}); err != nil || dropped != 2 {
+			if dropped, err := node.Forget(ctx, node.Recovery{Data: r.data}); err != nil || dropped != 1 {
 				t.Fatalf("%d dropped, %v", dropped, err)
 			}
 			n = open(t, r.data)
@@ -208,6 +213,100 @@ func TestRecoverUndecided(t *testing.T) {
 				t.Fatalf("%d snapshots 5 after a decision, %v", left(), err)
 			}
 		})
+	}
+}
+
+// TestRecoveryKeepsNodesAway: a node without an etcd of its own is noticed, on its data directory and on the store that it
+// shares, and a recovery that is refused has changed nothing. A second node on a data directory is refused, too.
+func TestRecoveryKeepsNodesAway(t *testing.T) {
+	ctx := t.Context()
+	f := newFleet(t)
+	n, etcd := f.nodes[1], cluster.Config{Endpoints: []string{"http://127.0.0.1:1"}} // which is not asked
+	shared, first, second := f.shared, n.Data(), t.TempDir()
+	var b bytes.Buffer
+	if err := n.Backup(ctx, &b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Open(ctx, node.Config{Data: first, Name: "n9"}); host.CodeOf(err) != host.CodeNodeInUse {
+		t.Errorf("two nodes on one data directory: %v", err)
+	}
+	for what, r := range map[string]node.Recovery{
+		"its data directory":                        {Data: first, Shared: shared},
+		"its data directory, into another etcd":     {Data: first, Shared: shared, Cluster: etcd},
+		"the store that it uses":                    {Data: second, Shared: shared},
+		"a folder that is not there, but its store": {Data: filepath.Join(second, "x"), Shared: shared},
+	} {
+		r.Backup = bytes.NewReader(b.Bytes())
+		if _, err := node.Recover(ctx, r); host.CodeOf(err) != host.CodeNodeInUse {
+			t.Errorf("recovered on %s: %v", what, err)
+		}
+		if _, err := os.Stat(filepath.Join(r.Data, "etcd", "member")); err == nil {
+			t.Errorf("%s: an etcd was made", what)
+		}
+	}
+	if _, err := node.Forget(ctx, node.Recovery{Data: first, Shared: shared, Cluster: etcd}); host.CodeOf(err) != host.CodeNodeInUse {
+		t.Errorf("decided under a running node: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(shared, "store", "incarnations")); err == nil {
+		t.Error("an incarnation has begun")
+	}
+	for _, stop := range f.stop {
+		stop()
+	}
+	if _, err := node.Recover(ctx, node.Recovery{Data: second, Shared: shared, Backup: &b}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEpochsRiseWithEachRecovery loses etcd again and again, with hardly anything or nothing claimed in between: no epoch that
+// one life of the mesh may have used is used in the next.
+func TestEpochsRiseWithEachRecovery(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	r := newRuin(t, ctx)
+	lose := func(recovery node.Recovery) node.Recovered {
+		t.Helper()
+		if err := os.RemoveAll(filepath.Join(r.data, "etcd")); err != nil {
+			t.Fatal(err)
+		}
+		recovery.Data = r.data
+		got, err := node.Recover(ctx, recovery)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	claimed := func() host.Epoch { // and no more: nothing is new, no file is written
+		t.Helper()
+		n := open(t, r.data)
+		defer n.Close()
+		for {
+			p, err := n.Placement(ctx, id("good"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Node != "" {
+				return p.Epoch
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	last := r.epochs[id("good")]
+	for i := range int64(4) {
+		recovery := node.Recovery{}
+		if i%2 == 1 {
+			recovery.Backup = bytes.NewReader(r.backup)
+		}
+		got := lose(recovery)
+		epoch := claimed()
+		if got.Incarnation != i+1 || epoch <= got.Epoch || epoch <= last+1000 {
+			t.Fatalf("recovery %d begins incarnation %d above epoch %d; epoch %d follows %d", i+1, got.Incarnation, got.Epoch, epoch, last)
+		}
+		last = epoch
+	}
+	first, second := lose(node.Recovery{}), lose(node.Recovery{}) // nobody claims anything in between
+	if second.Epoch <= first.Epoch || second.Incarnation != first.Incarnation+1 {
+		t.Fatalf("%+v, then %+v", first, second)
 	}
 }
 

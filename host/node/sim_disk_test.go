@@ -94,17 +94,6 @@ func (d *simDisk) collect(prefix string, orphan func(f *simFile, epoch host.Epoc
 	}
 }
 
-func (d *simDisk) highestEpoch() (highest host.Epoch) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name := range d.files {
-		if e, _, ok := placeOf(name); ok {
-			highest = max(highest, e)
-		}
-	}
-	return highest
-}
-
 // simStore is the disk as one process reaches it.
 type simStore struct {
 	d *simDisk

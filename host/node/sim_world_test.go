@@ -34,8 +34,9 @@ type simWorld struct {
 	etcd     *clustertest.Memory
 	calm     bool // the weather is fine
 	restored bool
-	log      []int64 // ids of the source's rows
-	forgot   int     // rows that the source does not have any more
+	remade   map[string]bool // products whose newest snapshot was given up by a recovery, for nobody knew of it
+	log      []int64         // ids of the source's rows
+	forgot   int             // rows that the source does not have any more
 	grown    chan struct{}
 	epochs   map[string]host.Epoch // highest that was ever claimed
 	tips     map[string]*host.Head // newest head of each product
@@ -50,7 +51,7 @@ type simWorld struct {
 
 func newSimWorld(seed uint64, mutant string) *simWorld {
 	w := &simWorld{seed: seed, mutant: mutant, sink: &drivertest.Counter{}, etcd: clustertest.NewMemory(),
-		grown: make(chan struct{}), epochs: map[string]host.Epoch{}, tips: map[string]*host.Head{}, rowsAt: map[string][]int64{}, kept: map[string]bool{}}
+		grown: make(chan struct{}), epochs: map[string]host.Epoch{}, tips: map[string]*host.Head{}, rowsAt: map[string][]int64{}, kept: map[string]bool{}, remade: map[string]bool{}}
 	w.disk = &simDisk{w: w, files: map[string]*simFile{}}
 	w.watch(w.etcd)
 	return w
@@ -355,48 +356,4 @@ func nap(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
-}
-
-// restore is a disaster: all nodes are gone, and etcd begins again from an old backup.
-func (w *simWorld) restore(ctx context.Context, b clustertest.Backup) error {
-	w.mu.Lock()
-	w.restored = true
-	w.etcd = clustertest.Restored(b)
-	w.tips, w.kept = map[string]*host.Head{}, map[string]bool{}
-	etcd := w.etcd
-	for _, name := range simOrder {
-		tail := "local/d/" + name
-		var p host.Pointer
-		res, err := etcd.Get(ctx, simRoot+"head/"+tail)
-		if err != nil || len(res.Kvs) == 0 || json.Unmarshal(res.Kvs[0].Value, &p) != nil {
-			delete(w.rowsAt, tail)
-			continue
-		}
-		w.rowsAt[tail] = w.rowsAt[tail][:p.Seq+1]
-		ref := &host.HeadRef{Seq: p.Seq, Hash: p.Hash, Location: p.Location}
-		for ref != nil {
-			h := &host.Head{}
-			if data := w.durable(tail, host.FileRef{Location: ref.Location, Hash: ref.Hash}); data == nil || json.Unmarshal(data, h) != nil {
-				break
-			}
-			if w.tips[tail] == nil {
-				w.tips[tail] = h
-			}
-			for _, f := range filesOf(h) {
-				w.durable(tail, f)
-			}
-			ref = h.Prev
-		}
-	}
-	w.watch(etcd)
-	w.mu.Unlock()
-	if w.mutant == "epoch reuse after restore" {
-		return nil
-	}
-	admin, err := cluster.Over(ctx, cluster.Config{Node: "admin"}, cluster.Parts{KV: etcd, Watcher: etcd, Lease: etcd})
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	return admin.RaiseEpochs(ctx, w.disk.highestEpoch())
 }
