@@ -23,7 +23,7 @@ test: ## everything: vet, unit, hostile, crash, demo (installs what it needs)
 check: ## the fast half of test, under two minutes with warm caches
 	@./.ci/check
 
-soak: ## real processes killed forty times at each step, ten thousand seeds of whole nodes; ends with one line of sums (TIMES=N SEEDS=N MODULES=N for others)
+soak: ## real processes killed forty times at each step, ten thousand seeds of whole nodes; ends with one line of sums (TIMES=N SEEDS=N MODULES=N INPUTS=N MUTANTS=N for others)
 	@./.ci/soak
 
 bench: build ## figures as ratios against named peers, one tab-separated line each

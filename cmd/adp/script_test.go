@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
 
 	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
 	"github.com/adp-host/adp/host/build"
@@ -49,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"grows":  grows,
 			"json":   isJSON,
 			"member": memberAddress,
+			"old":    oldEtcd,
 		},
 		Condition: func(cond string) (bool, error) {
 			if slices.Contains(build.Languages, cond) {
@@ -187,4 +191,28 @@ func memberAddress(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no member of etcd writes %s", args[1])
+}
+
+// oldEtcd VARIABLE VERSION serves what tells an etcd's version, and keeps its address in a variable.
+func oldEtcd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: old VARIABLE VERSION")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	s := grpc.NewServer()
+	etcdserverpb.RegisterMaintenanceServer(s, ofVersion{version: args[1]})
+	go func() { _ = s.Serve(l) }()
+	ts.Defer(s.Stop)
+	ts.Setenv(args[0], "http://"+l.Addr().String())
+}
+
+// ofVersion is an etcd of which nothing is known but its version.
+type ofVersion struct {
+	etcdserverpb.UnimplementedMaintenanceServer
+	version string
+}
+
+func (e ofVersion) Status(context.Context, *etcdserverpb.StatusRequest) (*etcdserverpb.StatusResponse, error) {
+	return &etcdserverpb.StatusResponse{Header: &etcdserverpb.ResponseHeader{}, Version: e.version}, nil
 }
