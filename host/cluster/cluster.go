@@ -87,6 +87,7 @@ type Cluster struct {
 	tls    *tls.Config      // of connections to members
 	known  *addresses       // nil where the etcd is the node's own alone
 	lease  *lease           // nil where nobody is announced
+	term   *Term            // of During: what every write compares beside life; nil: none
 	life   []byte           // the mesh's incarnation when the cluster was opened, which every write compares; nil: not read
 	log    *slog.Logger
 

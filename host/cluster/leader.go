@@ -10,8 +10,8 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// Term is the time of one elected scheduler. Whatever it writes compares the term, so that one which does not know yet
-// that it was replaced writes nothing.
+// Term is the time of one elected scheduler. Whatever it writes compares the term (During), so that one which does not know
+// yet that it was replaced writes nothing.
 type Term struct {
 	Node     string `json:"node"`
 	Boot     string `json:"boot"`
@@ -68,7 +68,7 @@ func (c *Cluster) hold(ctx context.Context, term Term, lead func(context.Context
 	}
 	bye, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_, _ = c.send(bye, time.Second, c.fenced(txn{If: []clientv3.Cmp{term.holds()}, Then: []clientv3.Op{clientv3.OpDelete(keyLeader)}})) // else the lease ends it
+	_, _ = c.send(bye, time.Second, c.During(term).fenced(txn{Then: []clientv3.Op{clientv3.OpDelete(keyLeader)}})) // else the lease ends it
 }
 
 func (t Term) holds() clientv3.Cmp {

@@ -245,6 +245,32 @@ func TestLead(t *testing.T) {
 	if got := must[map[host.ProductID]Placement](t)(c.Placements(t.Context())); got[strikes].Node != "n1" {
 		t.Errorf("placements %v", got)
 	}
+
+	// Nothing else that the first scheduler still writes counts either.
+	before := c.During(one)
+	own := must[host.Ownership](t)(c.Claim(t.Context(), strikes))
+	_, asking := before.ChangeNodeConfig(t.Context(), "n3", func(n *NodeConfig) { n.Member = true })
+	_, claiming := before.Claim(t.Context(), strikes)
+	for what, err := range map[string]error{"asking for a member": asking, "claiming for the dead": claiming, "releasing": before.Release(t.Context(), own)} {
+		if host.CodeOf(err) != host.CodeRunLostOwner || !strings.Contains(err.Error(), "another node schedules now") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n := must[[]NodeConfig](t)(c.NodeConfigs(t.Context())); len(n) != 0 {
+		t.Errorf("settings of nodes %+v", n)
+	}
+	if now := must[map[host.ProductID]Owner](t)(c.Owners(t.Context()))[strikes]; now.Node != "n1" || now.Epoch != own.Epoch {
+		t.Errorf("owner %+v, was %+v", now, own)
+	}
+	// What the second writes does.
+	now := other.During(two)
+	if cfg := must[NodeConfig](t)(now.ChangeNodeConfig(t.Context(), "n3", func(n *NodeConfig) { n.Member = true })); !cfg.Member {
+		t.Errorf("settings %+v", cfg)
+	}
+	late := host.ProductID{Tenant: "local", Domain: "d", Name: "late"}
+	if err := now.Release(t.Context(), must[host.Ownership](t)(now.Claim(t.Context(), late))); err != nil {
+		t.Error(err)
+	}
 }
 
 // A node whose lease has not been renewed for two thirds of it may start nothing.

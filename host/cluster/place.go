@@ -59,7 +59,7 @@ const placeBatch = 100
 func (c *Cluster) Place(ctx context.Context, t Term, wishes map[host.ProductID]Placement) error {
 	ids := slices.SortedFunc(maps.Keys(wishes), host.ProductID.Compare)
 	for part := range slices.Chunk(ids, placeBatch) {
-		step := txn{If: []clientv3.Cmp{t.holds()}}
+		var step txn
 		for _, id := range part {
 			value, err := host.CanonicalJSON(wishes[id])
 			if err != nil {
@@ -67,12 +67,8 @@ func (c *Cluster) Place(ctx context.Context, t Term, wishes map[host.ProductID]P
 			}
 			step.Then = append(step.Then, clientv3.OpPut(placeKey(id), string(value)))
 		}
-		res, err := c.settle(ctx, "placing products", step)
-		if err != nil {
+		if _, err := c.During(t).settle(ctx, "placing products", step); err != nil {
 			return err
-		}
-		if !res.ok {
-			return host.Errorf(host.CodeRunLostOwner, "another node schedules now")
 		}
 	}
 	return nil

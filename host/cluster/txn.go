@@ -38,6 +38,14 @@ func (o outcome) kv(i int) ([]byte, int64) {
 	return kvs[0].Value, kvs[0].ModRevision
 }
 
+// created is the revision at which the key of the i-th operation was made; 0 when there is none.
+func (o outcome) created(i int) int64 {
+	if kvs := o.response.Responses[i].GetResponseRange().Kvs; len(kvs) > 0 {
+		return kvs[0].CreateRevision
+	}
+	return 0
+}
+
 func (o outcome) value(i int) []byte {
 	v, _ := o.kv(i)
 	return v
@@ -51,12 +59,12 @@ const (
 
 // settle sends one transaction until its result is known. A lost reply looks like a lost request, so what is sent again
 // is the identical transaction: its comparisons let it take effect at most once. It gives up when ctx ends or the
-// cluster closes; then nobody knows yet, and a request that is still on its way may even be applied later. After the mesh
-// was restored every transaction of a process from before is N006.
+// cluster closes; then nobody knows yet, and a request that is still on its way may even be applied later. A sender that has
+// been replaced as a whole gets the error of fencedOff.
 func (c *Cluster) settle(ctx context.Context, what string, t txn) (outcome, error) {
 	o, err := c.settled(ctx, what, c.fenced(t))
 	if err == nil {
-		err = c.overtaken(what, o)
+		err = c.fencedOff(what, o)
 	}
 	return o, err
 }

@@ -16,7 +16,7 @@ func (n *Node) etcdDir() string { return filepath.Join(n.cfg.Data, "etcd") }
 
 // elect is the scheduler's part: when there are nodes enough it asks those that can to carry a member, so that there are
 // three of them. It never asks for two: two members survive no more than one and fail twice as often.
-func (n *Node) elect(ctx context.Context) {
+func (n *Node) elect(ctx context.Context, t cluster.Term) {
 	n.mu.RLock()
 	fleet := n.fleet
 	n.mu.RUnlock()
@@ -39,7 +39,7 @@ func (n *Node) elect(ctx context.Context) {
 		}
 	}
 	if len(members) >= votersWanted {
-		if !n.replaceLost(ctx, members, len(able) > 0) {
+		if !n.replaceLost(ctx, t, members, len(able) > 0) {
 			return
 		}
 		if members, err = n.cluster.Members(ctx); err != nil {
@@ -50,7 +50,7 @@ func (n *Node) elect(ctx context.Context) {
 		return
 	}
 	for _, id := range able[:votersWanted-len(members)] {
-		if _, err := n.cluster.ChangeNodeConfig(ctx, id, func(c *cluster.NodeConfig) { c.Member = true }); err != nil {
+		if _, err := n.cluster.During(t).ChangeNodeConfig(ctx, id, func(c *cluster.NodeConfig) { c.Member = true }); err != nil {
 			n.log.Warn("cannot ask a node to carry a member of etcd", "node", id, "error", err)
 		}
 	}

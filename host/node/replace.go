@@ -14,7 +14,7 @@ const lostAfter = 6
 // replaceLost removes a member that has been down for long, where another can take its place or there are more than enough. Removed
 // it is before the other comes: as long as it counts, one more that fails ends everything, and a fourth would not change that.
 // It reports whether it did. Should the node come back, it finds that it carries none any more (cluster.Open).
-func (n *Node) replaceLost(ctx context.Context, members []cluster.MemberInfo, spare bool) bool {
+func (n *Node) replaceLost(ctx context.Context, t cluster.Term, members []cluster.MemberInfo, spare bool) bool {
 	if time.Since(n.asked) < n.leaseTTL() { // plans may follow each other closely
 		return false
 	}
@@ -42,7 +42,7 @@ func (n *Node) replaceLost(ctx context.Context, members []cluster.MemberInfo, sp
 	n.log.Warn("a member of etcd is lost; another takes its place", "member", lost.Name, "down since", down[lost.Peer])
 	err := n.cluster.RemoveMember(ctx, lost.Peer)
 	if err == nil && lost.Name != "" {
-		_, err = n.cluster.ChangeNodeConfig(ctx, lost.Name, func(c *cluster.NodeConfig) { c.Member = false })
+		_, err = n.cluster.During(t).ChangeNodeConfig(ctx, lost.Name, func(c *cluster.NodeConfig) { c.Member = false })
 	}
 	if err != nil {
 		n.log.Warn("cannot remove a lost member of etcd", "member", lost.Name, "error", err)

@@ -39,7 +39,7 @@ func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 		}
 		began := time.Now()
 		failpoint.Hit("node.before-plan")
-		n.elect(ctx)
+		n.elect(ctx, t)
 		wishes := n.wishes()
 		pause = max(settleDown, planShare*time.Since(began))
 		if len(wishes) == 0 {
@@ -52,21 +52,22 @@ func (n *Node) schedule(ctx context.Context, t cluster.Term) {
 			continue
 		}
 		failpoint.Hit("node.after-place")
-		n.releaseForTheDead(ctx, wishes)
+		n.releaseForTheDead(ctx, t, wishes)
 	}
 }
 
 // releaseForTheDead ends ownerships that their node cannot end any more: of products that are to run nowhere. They would
 // count against their tenant for ever.
-func (n *Node) releaseForTheDead(ctx context.Context, wishes map[host.ProductID]cluster.Placement) {
+func (n *Node) releaseForTheDead(ctx context.Context, t cluster.Term, wishes map[host.ProductID]cluster.Placement) {
+	mesh := n.cluster.During(t)
 	for id, w := range wishes {
 		l, err := n.listing(id)
 		if err != nil || w.Node != "" || l.own.Node == "" || n.heard(l.own.Node) {
 			continue
 		}
-		own, err := n.cluster.Claim(ctx, id)
+		own, err := mesh.Claim(ctx, id)
 		if err == nil {
-			err = n.cluster.Release(ctx, own)
+			err = mesh.Release(ctx, own)
 		}
 		if err != nil && ctx.Err() == nil {
 			n.log.Warn("cannot release a product of a node that is gone", "product", id.URL(), "node", l.own.Node, "error", err)
