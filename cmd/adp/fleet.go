@@ -105,7 +105,9 @@ func (a *app) fleetOf(ctx context.Context, url string) (node.Fleet, error) {
 	switch {
 	case len(s.Etcd) > 0:
 		f.URL, f.Endpoints = url, s.Etcd
-		err = a.takeToken()
+		if s.TokenFile != "" {
+			f.Token, err = readToken(s.TokenFile)
+		}
 	case s.Join != "" || known != nil:
 		f.URL = url
 		err = a.joinMesh(ctx, &f, known)
@@ -117,18 +119,6 @@ func (a *app) fleetOf(ctx context.Context, url string) (node.Fleet, error) {
 		}
 	}
 	return f, err
-}
-
-// takeToken keeps the token of the mesh that a node on an etcd of one's own comes to. A node that joins brings it along.
-func (a *app) takeToken() error {
-	if a.fleet.TokenFile == "" {
-		return nil
-	}
-	token, err := readToken(a.fleet.TokenFile)
-	if err != nil {
-		return err
-	}
-	return a.keepToken(token)
 }
 
 // readToken reads the token of a mesh.

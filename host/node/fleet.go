@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -23,6 +24,9 @@ type Fleet struct {
 	// Endpoints are addresses of an etcd that runs elsewhere; none: the node embeds one.
 	Endpoints []string
 	TLS       *tls.Config // of connections to Endpoints
+	// Token is that of the mesh, which the node accepts and keeps from then on; "": the one that its data directory has, or a
+	// new one.
+	Token string
 	// Member lets other nodes reach the embedded etcd; with Endpoints it is the member that this node carries as soon as
 	// there are enough nodes for three.
 	Member *cluster.Member
@@ -73,10 +77,33 @@ func keptText(path string, fresh func() string) (string, error) {
 		return "", host.Errorf(host.CodeNodeSetup, "%w", err)
 	}
 	text := fresh()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return "", host.Errorf(host.CodeNodeSetup, "%w", err)
+	return text, keepText(path, text)
+}
+
+// keepText replaces a text that lasts, whole.
+func keepText(path, text string) error {
+	draft := path + ".new"
+	err := os.WriteFile(draft, []byte(text), 0o600)
+	if err == nil {
+		err = os.Rename(draft, path)
 	}
-	return text, nil
+	if err != nil {
+		return host.Errorf(host.CodeNodeSetup, "%w", err)
+	}
+	return nil
+}
+
+// takeToken sets the token of the node, whose data directory is locked.
+func (n *Node) takeToken() (err error) {
+	path := filepath.Join(n.cfg.Data, "token")
+	if n.token, err = keptText(path, func() string { return cmp.Or(n.cfg.Fleet.Token, newToken()) }); err != nil {
+		return err
+	}
+	if t := n.cfg.Fleet.Token; t != "" && t != n.token {
+		n.token = t
+		return keepText(path, t)
+	}
+	return nil
 }
 
 // fingerprint tells tokens apart and gives none away.

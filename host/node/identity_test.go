@@ -80,3 +80,32 @@ func openAndClose(t *testing.T, data, shared string) error {
 	}
 	return n.Close()
 }
+
+// TestTokenOfTheMesh: a node keeps the token that it is given, and a process that finds the data directory in use changes
+// nothing.
+func TestTokenOfTheMesh(t *testing.T) {
+	data := t.TempDir()
+	token := func() string {
+		b, err := os.ReadFile(filepath.Join(data, "token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if err := openAndClose(t, data, data); err != nil {
+		t.Fatal(err)
+	}
+	own := token()
+	n, err := Open(t.Context(), Config{Data: data, Fleet: Fleet{Token: "of the mesh"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if n.Token() != "of the mesh" || token() != n.Token() || own == token() {
+		t.Errorf("given a token, the node has %q and keeps %q", n.Token(), token())
+	}
+	_, err = Open(t.Context(), Config{Data: data, Fleet: Fleet{Token: "another"}})
+	if host.CodeOf(err) != host.CodeNodeInUse || token() != n.Token() {
+		t.Errorf("%v; it keeps %q", err, token())
+	}
+}

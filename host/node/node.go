@@ -163,13 +163,13 @@ func (n *Node) open(ctx context.Context) error {
 		return host.Errorf(host.CodeNodeSetup, "data directory: %w", err)
 	}
 	var err error
-	if n.token, err = keptText(filepath.Join(n.cfg.Data, "token"), newToken); err != nil {
-		return err
-	}
 	if n.identity, err = keptText(filepath.Join(n.cfg.Data, "identity"), rand.Text); err != nil {
 		return err
 	}
 	if err = n.lock(); err != nil {
+		return err
+	}
+	if err = n.takeToken(); err != nil {
 		return err
 	}
 	if n.store, err = file.NewStore(filepath.Join(n.cfg.Fleet.Shared, "store")); err != nil {
