@@ -34,6 +34,7 @@ type simProcess struct {
 	in     time.Time     // until when nothing reaches it
 	clock  time.Duration // by which its wall clock is wrong
 	sent   map[string]int
+	heard  time.Time      // when the newest sign of life was sent that got an answer
 	late   sync.WaitGroup // effects on their way to their target
 }
 
@@ -154,7 +155,7 @@ func (w *simWorld) start(ctx context.Context, name string) (*simProcess, error) 
 	opening, cancel := context.WithTimeout(ctx, 2*simLease)
 	defer cancel()
 	c, err := cluster.Over(opening, cluster.Config{Node: name, Self: cluster.NodeInfo{Identity: name, Slots: cfg.Slots}, LeaseTTL: simLease},
-		cluster.Parts{KV: p.link, Watcher: p.link, Lease: p.link})
+		cluster.Parts{KV: p.link, Watcher: p.link, Lease: signs{p.link, p}})
 	if err != nil {
 		p.link.Cut()
 		w.ended.Go(p.link.Wait)
@@ -172,6 +173,7 @@ func (w *simWorld) start(ctx context.Context, name string) (*simProcess, error) 
 	if w.mutant == "rebased commit" {
 		n.runner.Heads = rebasing{c, p}
 	}
+	n.runner.Heads = &starts{Heads: n.runner.Heads, p: p, refused: map[host.ProductID]bool{}}
 	p.node = n
 	if err := n.follow(opening); err != nil {
 		p.kill()
@@ -251,6 +253,69 @@ func (p *simProcess) suffer(ctx context.Context) bool {
 		p.clock = time.Duration(r.Int64N(int64(2*time.Hour))) - time.Hour
 	}
 	return false
+}
+
+// signs are a process's signs of life, seen from outside.
+type signs struct {
+	*clustertest.Link
+	p *simProcess
+}
+
+func (s signs) answered(sent time.Time) {
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	s.p.heard = sent
+}
+
+func (s signs) Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error) {
+	sent := time.Now()
+	res, err := s.Link.Grant(ctx, ttl)
+	if err == nil {
+		s.answered(sent)
+	}
+	return res, err
+}
+
+func (s signs) KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseKeepAliveResponse, error) {
+	sent := time.Now()
+	res, err := s.Link.KeepAliveOnce(ctx, id)
+	switch {
+	case err == nil && res.TTL > 0:
+		s.answered(sent)
+	case s.p.w.mutant == "runs late in a lease": // it does not wait for the answer
+		return &clientv3.LeaseKeepAliveResponse{ID: id, TTL: 1}, nil
+	}
+	return res, err
+}
+
+// starts sees when runs start: they ask for the newest head first. What is asked for after a refused commit is no start.
+type starts struct {
+	run.Heads
+	p       *simProcess
+	mu      sync.Mutex
+	refused map[host.ProductID]bool
+}
+
+func (s *starts) Commit(ctx context.Context, own host.Ownership, prev, next host.Pointer) error {
+	err := s.Heads.Commit(ctx, own, prev, next)
+	s.mu.Lock()
+	s.refused[own.Product] = host.CodeOf(err) == host.CodeRunLostOwner
+	s.mu.Unlock()
+	return err
+}
+
+// Head checks I10: no run starts later in a lease than two thirds of it, counted from the last sign of life that was heard.
+func (s *starts) Head(ctx context.Context, id host.ProductID) (host.Pointer, error) {
+	s.mu.Lock()
+	start := !s.refused[id]
+	s.refused[id] = false
+	s.mu.Unlock()
+	if late := time.Since(s.p.until(&s.p.heard)); start && late > simLease*2/3 {
+		s.p.w.mu.Lock()
+		s.p.w.violated("I10: %s starts a run of %s %v after its last sign of life", s.p.name, id.Name, late)
+		s.p.w.mu.Unlock()
+	}
+	return s.Heads.Head(ctx, id)
 }
 
 // rebasing is the mutant that commits the same work again on top of a head that it read anew.

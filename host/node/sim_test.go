@@ -313,6 +313,7 @@ var simMutants = []struct{ name, by string }{
 	{"acknowledge before commit", "I3"},
 	{"epoch reuse after restore", "I5"},
 	{"outbox delivered twice", "effects arrived"},
+	{"runs late in a lease", "I10"},
 }
 
 // TestSimulation plays whole nodes through bad weather, and then broken variants of the protocol, each of which it must tell
