@@ -90,8 +90,13 @@ func (n *Node) replan() {
 	}
 }
 
-// wishes is what a plan changes about where products are to run. A product that fits nowhere is told so, once.
+// wishes is what a plan changes about where products are to run. A product that fits nowhere is told so, once. A node that does
+// not see itself among those that live has not heard of the others either, or has just lost its lease: it wishes nothing, and plans
+// as soon as it hears.
 func (n *Node) wishes() map[host.ProductID]cluster.Placement {
+	if !n.heard(n.cfg.Name) {
+		return nil
+	}
 	s := n.placementState()
 	out := map[host.ProductID]cluster.Placement{}
 	for _, m := range placement.Plan(s) {
