@@ -187,7 +187,7 @@ func (l *exactLab) call(ref *wasm.Reference, x wasm.Export, args []uint64, stric
 		}
 		err := w.compare(ref, x, args, want, wantErr, ref.Fuel-before)
 		if err != nil && w.options == nil && w.compiler {
-			w.gone = true // what ands.go is for; metered, it must agree
+			w.gone = true // what ands.go and choice.go are for; metered, it must agree
 			l.sums.engine++
 			continue
 		}
