@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,6 +161,12 @@ func (f *Fleet) start(ctx context.Context, dir string, lease time.Duration) erro
 		}
 	}
 	return f.Until(ctx, "three nodes", func(st host.FleetStatus) bool { return len(st.Nodes) == 3 })
+}
+
+// Etcd is where the mesh's etcd is, for whoever watches what nodes write, and what it is to be shown.
+func (f *Fleet) Etcd() ([]string, *tls.Config, error) {
+	cfg, err := f.settings["n2"].config(f.log)
+	return cfg.Fleet.Endpoints, cfg.Fleet.TLS, err
 }
 
 // StartChild starts n2 or n3, again when it has ended. At the failpoint kill, "name:nth", its process kills itself.
