@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,10 +39,12 @@ var Failpoints = []string{
 // Store is a drivers.Store below one local folder. Names cannot leave the folder, neither by ".." nor through symbolic
 // links. It is safe for concurrent use.
 type Store struct {
-	root *os.Root
-	path string // absolute, slash separated
-	dirs durableDirs
-	fail func(op, name string) error // a test has one call to the system fail; nil: none does
+	root    *os.Root
+	path    string // absolute, slash separated
+	dirs    durableDirs
+	folders handles[*os.Root]           // in which files were made last
+	files   handles[*os.File]           // complete, and not synced yet
+	fail    func(op, name string) error // a test has one call to the system fail; nil: none does
 
 	// prune keeps Remove from deleting an empty folder between the making of it and the making of the file in it.
 	prune sync.RWMutex
@@ -65,7 +65,7 @@ func NewStore(root string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{root: r, path: slashed(abs)}, nil
+	return &Store{root: r, path: slashed(abs), folders: handles[*os.Root]{most: maxEntered}, files: handles[*os.File]{most: maxFresh}}, nil
 }
 
 // makeDurable makes a folder and those above it that are missing, each entry durable.
@@ -98,8 +98,12 @@ func slashed(abs string) string {
 	return strings.TrimSuffix(p, "/")
 }
 
-// Close releases the folder's handle. Files that are open stay open.
-func (s *Store) Close() error { return s.root.Close() }
+// Close releases the folder's handle. Files that their users have open stay open.
+func (s *Store) Close() error {
+	s.folders.close()
+	s.files.close()
+	return s.root.Close()
+}
 
 // at makes a call to the system, unless a test has it fail.
 func (s *Store) at(op, name string, call func() error) error {
@@ -136,7 +140,8 @@ func (s *Store) Create(ctx context.Context, name string) (io.WriteCloser, error)
 		return nil, err
 	}
 	w := &storeWriter{store: s, name: p, f: f}
-	w.buf = bufio.NewWriterSize(unbuffered{w}, writeBuffer)
+	w.buf = buffers.Get().(*bufio.Writer)
+	w.buf.Reset(unbuffered{w})
 	failpoint.Hit("store.after-create")
 	return w, nil
 }
@@ -146,34 +151,8 @@ func (s *Store) create(p string) (f *os.File, err error) {
 	return f, err
 }
 
-func (s *Store) openNew(p string) (*os.File, error) {
-	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	f, err := s.root.OpenFile(p, flags, storeFileMode)
-	// Most files go into a folder that exists. Another process may prune a folder between the two calls: try again.
-	for range 8 {
-		if !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		if dir := filepath.Dir(p); dir != "." {
-			s.forgetMissing(dir)
-			if err := s.root.MkdirAll(dir, storeDirMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
-		}
-		f, err = s.root.OpenFile(p, flags, storeFileMode)
-	}
-	return f, err
-}
-
-// forgetMissing forgets that folders were durable which another process has pruned since.
-func (s *Store) forgetMissing(dir string) {
-	for ; dir != "."; dir = filepath.Dir(dir) {
-		if _, err := s.root.Lstat(dir); err == nil {
-			return
-		}
-		s.dirs.vanished(dir)
-	}
-}
+// buffers are those of writers that are closed: most files are small, and there are five in a commit.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, writeBuffer) }}
 
 // storeWriter buffers. The buffer keeps the first error, so that Close cannot make a file with a hole complete.
 type storeWriter struct {
@@ -203,13 +182,18 @@ func (w *storeWriter) Close() error {
 		return fs.ErrClosed
 	}
 	err := w.buf.Flush() // repeats the first error of a write
-	if cerr := errors.Join(w.store.at("close", w.name, func() error { return nil }), w.f.Close()); err == nil {
+	if cerr := w.store.at("close", w.name, func() error { return nil }); err == nil {
 		err = cerr
 	}
-	w.f, w.buf = nil, nil
-	if err != nil {
+	w.buf.Reset(nil)
+	buffers.Put(w.buf)
+	if err == nil {
+		w.store.files.put(w.name, w.f) // for Sync: opening it again is a walk down from the root
+	} else {
+		_ = w.f.Close()
 		_ = w.store.root.Remove(w.name)
 	}
+	w.f, w.buf = nil, nil
 	failpoint.Hit("store.after-write")
 	return err
 }
@@ -223,7 +207,7 @@ func (s *Store) Open(ctx context.Context, name string) (drivers.StoreFile, error
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.root.Open(p)
+	f, err := s.openOld(p, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -305,6 +289,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	if st, err := s.root.Lstat(p); err == nil && st.IsDir() {
 		return &fs.PathError{Op: "remove", Path: name, Err: errors.New("is a folder")}
 	}
+	s.files.forget(p)
 	err = s.at("remove", p, func() error { return s.root.Remove(p) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -315,6 +300,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 		if s.root.Remove(dir) != nil {
 			break // not empty
 		}
+		s.folders.forget(dir)
 		s.dirs.forget(dir)
 	}
 	return nil
@@ -344,83 +330,3 @@ func (s *Store) Name(uri string) (string, bool) {
 
 // Path is where the files lie, for messages.
 func (s *Store) Path() string { return filepath.FromSlash(s.path) }
-
-// Sync makes files, and the folders that name them, durable: each file and each folder once, at the same time.
-func (s *Store) Sync(ctx context.Context, names ...string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	files, dirs := map[string]bool{}, map[string]bool{}
-	for _, name := range names {
-		p, err := local("sync", name)
-		if err != nil {
-			return err
-		}
-		files[p] = true
-		dirs[path.Dir(name)] = true
-	}
-	made, pruned := s.dirs.missing(dirs)
-	for _, d := range made { // the entry of a folder is in the folder above it
-		dirs[path.Dir(d)] = true
-	}
-
-	var jobs []func() error
-	for p := range files {
-		jobs = append(jobs, func() error { return s.syncFile(p) })
-	}
-	for d := range dirs {
-		jobs = append(jobs, func() error { return s.syncFolder(d) })
-	}
-	if err := parallel(jobs); err != nil {
-		return fmt.Errorf("sync: %w", err)
-	}
-	s.dirs.remember(made, pruned)
-	return nil
-}
-
-func (s *Store) syncFile(p string) error {
-	f, err := s.root.OpenFile(p, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	failpoint.Hit("store.before-file-sync")
-	err = errors.Join(s.at("sync", p, f.Sync), f.Close())
-	failpoint.Hit("store.after-file-sync")
-	return err
-}
-
-func (s *Store) syncFolder(d string) error {
-	f, err := s.root.Open(filepath.FromSlash(d))
-	if err != nil {
-		return err
-	}
-	err = errors.Join(s.at("sync folder", d, func() error { return syncDir(f) }), f.Close())
-	failpoint.Hit("store.after-folder-sync")
-	return err
-}
-
-// syncWorkers bounds fsyncs under way: enough that a journalling file system joins them into one commit.
-const syncWorkers = 16
-
-// parallel runs jobs and joins their errors.
-func parallel(jobs []func() error) error {
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		errs []error
-		slot = make(chan struct{}, syncWorkers)
-	)
-	for _, job := range jobs {
-		slot <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slot }()
-			if err := job(); err != nil {
-				mu.Lock()
-				errs = append(errs, err)
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}

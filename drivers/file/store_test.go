@@ -120,6 +120,86 @@ func TestStoreRemembersDurableFolders(t *testing.T) {
 	if m := missing("q/r"); len(m) != 2 {
 		t.Errorf("after foreign pruning: %q", m)
 	}
+	// And made it again.
+	if err := s.Sync(t.Context(), "q/r/b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(s.Path(), "q")), os.MkdirAll(filepath.Join(s.Path(), "q/r"), storeDirMode)); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "q/r/c")
+	if m := missing("q/r"); len(m) != 2 {
+		t.Errorf("after foreign pruning and making: %q", m)
+	}
+	if _, err := os.Stat(filepath.Join(s.Path(), "q/r/c")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A file that stays open until its Sync is synced only if it is still what is under its name.
+func TestStoreSyncsWhatIsNamed(t *testing.T) {
+	s := newStore(t)
+	at := func(name string) string { return filepath.Join(s.Path(), name) }
+	create(t, s, "d/removed")
+	create(t, s, "d/replaced")
+	if err := errors.Join(os.Remove(at("d/removed")), os.Remove(at("d/replaced")), os.WriteFile(at("d/replaced"), nil, storeFileMode)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context(), "d/removed"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	if f := s.fresh("d/replaced"); f != nil {
+		t.Error("another file has the name, and the one that had it is synced")
+	}
+	if err := s.Sync(t.Context(), "d/replaced"); err != nil {
+		t.Error(err)
+	}
+	// A whole folder that another process has put in the place of ours: its entries are synced, not those of ours.
+	create(t, s, "e/f/file")
+	if err := errors.Join(os.RemoveAll(at("e")), os.MkdirAll(at("e/f"), storeDirMode), os.WriteFile(at("e/f/file"), nil, storeFileMode)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context(), "e/f/file"); err != nil {
+		t.Error(err)
+	}
+}
+
+// However many files are made before a Sync, few stay open, and all are synced.
+func TestStoreKeepsFewOpen(t *testing.T) {
+	s := newStore(t)
+	var names []string
+	for i := range 2*maxFresh + maxEntered {
+		names = append(names, fmt.Sprintf("d%d/file", i))
+		create(t, s, names[i])
+	}
+	if files, folders := len(s.files.named), len(s.folders.named); files != maxFresh || folders != maxEntered {
+		t.Errorf("%d files and %d folders are open", files, folders)
+	}
+	synced := map[string]bool{}
+	var mu sync.Mutex
+	s.fail = func(op, name string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		synced[op+" "+name] = true
+		return nil
+	}
+	if err := s.Sync(t.Context(), names...); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !synced["sync "+name] || !synced["sync folder "+path.Dir(name)] {
+			t.Errorf("%s or its folder is not synced", name)
+		}
+	}
+	if len(s.files.named) != 0 {
+		t.Errorf("%d files stay open after their sync", len(s.files.named))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(t.Context(), "d1/another"); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("a store that is closed makes a file: %v", err)
+	}
 }
 
 func TestStoreCreateAgainstPruning(t *testing.T) {
