@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"sync"
 	"syscall"
 
 	"github.com/adp-host/adp/drivers"
@@ -31,8 +32,13 @@ func createFile(ctx context.Context, s drivers.Store, name string) (*file, error
 	if err != nil {
 		return nil, storeError("create", err)
 	}
-	return &file{name: name, w: w, buf: bufio.NewWriterSize(w, 32<<10), sum: sha256.New()}, nil
+	buf := buffers.Get().(*bufio.Writer)
+	buf.Reset(w)
+	return &file{name: name, w: w, buf: buf, sum: sha256.New()}, nil
 }
+
+// buffers are those of files that are closed: a run writes one or a few small ones.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
 
 func (f *file) Write(b []byte) (int, error) {
 	n, err := f.buf.Write(b)
@@ -41,11 +47,16 @@ func (f *file) Write(b []byte) (int, error) {
 	return n, storeError("write", err)
 }
 
-// close completes the file and names it.
+// close completes the file and names it. It fails when the file is closed, and does no harm then.
 func (f *file) close() (host.FileRef, error) {
-	err := f.buf.Flush()
-	err = errors.Join(err, f.w.Close())
-	if err != nil {
+	var err error
+	if f.buf != nil {
+		err = f.buf.Flush()
+		f.buf.Reset(nil)
+		buffers.Put(f.buf)
+		f.buf = nil
+	}
+	if err = errors.Join(err, f.w.Close()); err != nil {
 		return host.FileRef{}, storeError("write", err)
 	}
 	return host.FileRef{Location: f.name, Hash: host.Digest("sha256:" + hex.EncodeToString(f.sum.Sum(nil))), Bytes: f.size, Rows: f.rows}, nil

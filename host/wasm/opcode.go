@@ -184,9 +184,12 @@ const (
 )
 
 // CostHash is the hash of the cost table, which is part of the identity of a metered module.
-func CostHash() string {
+func CostHash() string { return costHash() }
+
+// costHash hashes once: the record of every run names it.
+var costHash = sync.OnceValue(func() string {
 	h := sha256.New()
 	h.Write([]byte(opcodeText))
 	fmt.Fprintf(h, costTableNotes, entryCost, localsPerUnit)
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
+})
