@@ -119,7 +119,10 @@ func (b *bench) parallel(ctx context.Context) error {
 		}
 		return nil
 	}
+	var used, commits time.Duration // processor time, of so many commits
 	all := func() (time.Duration, error) {
+		before := processorTime()
+		defer func() { used, commits = used+processorTime()-before, commits+products*runs }()
 		return timed(func() error {
 			var wg sync.WaitGroup
 			errs := make(chan error, products)
@@ -156,6 +159,7 @@ func (b *bench) parallel(ctx context.Context) error {
 		return products * runs * float64(time.Second) / float64(median(ds))
 	}
 	b.print(figure{name: "parallel", value: rate(took[0]) / rate(took[1]), unit: "times", against: "four files fsynced", atLeast: 0.6})
+	b.print(figure{name: "parallel-processor", value: float64(used/commits) / 1e6, unit: "ms a commit", against: "-"})
 	b.print(figure{name: "parallel-rate", value: rate(took[0]), unit: "1/s", against: "-"})
 	b.print(figure{name: "parallel-floor", value: rate(took[1]), unit: "1/s", against: "-"})
 	return nil
