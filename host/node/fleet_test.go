@@ -213,6 +213,23 @@ func TestFleet(t *testing.T) {
 		if err := register(t.Context(), f.nodes[0], a); err != nil {
 			t.Fatal(err)
 		}
+		// Each node hears of the scheduler's decision in its own time.
+		eventually(t, "what was decided about zone "+zone+" is known", func() bool {
+			for _, n := range f.nodes[:2] {
+				p, err := n.Placement(t.Context(), id("in-"+zone))
+				if err != nil {
+					t.Fatal(err)
+				}
+				st, err := n.Product(t.Context(), id("in-"+zone))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if p.Node == "" && st.State != host.StateFailed {
+					return false
+				}
+			}
+			return true
+		})
 		p, err := f.nodes[1].Placement(t.Context(), id("in-"+zone))
 		if err != nil {
 			t.Fatal(err)
@@ -226,7 +243,7 @@ func TestFleet(t *testing.T) {
 		}
 	}
 	detail, err := f.nodes[0].NodeDetail(t.Context(), "n2")
-	if err != nil || len(detail.Owns) != f.owners(t, 0)["n2"] {
+	if err != nil || len(detail.Owns) == 0 || len(detail.Owns) != f.owners(t, 0)["n2"] {
 		t.Fatalf("%+v, %v", detail, err)
 	}
 	t.Logf("%s: %s", detail.Owns[0].Product, detail.Owns[0].Why)
