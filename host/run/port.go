@@ -23,7 +23,7 @@ type port struct {
 	checker    *quality.Checker
 	quarantine *quarantine
 
-	in      chan emitted
+	in      chan *emitted // pointers: there is room for many, and few come
 	queued  atomic.Int64  // bytes emitted that are not staged yet
 	room    chan struct{} // capacity 1: something has been staged
 	stopped chan struct{} // closed when the goroutine has ended
@@ -52,7 +52,7 @@ const (
 
 // startPort lets a goroutine work for the port until finish or abandon. It ends early when ctx does.
 func startPort(ctx context.Context, o *host.Output, s Stage, c *quality.Checker, q *quarantine) *port {
-	p := &port{output: o, stage: s, checker: c, quarantine: q, in: make(chan emitted, emitBatches), room: make(chan struct{}, 1), stopped: make(chan struct{}),
+	p := &port{output: o, stage: s, checker: c, quarantine: q, in: make(chan *emitted, emitBatches), room: make(chan struct{}, 1), stopped: make(chan struct{}),
 		broken: map[string][]host.RejectedRow{}}
 	go func() {
 		defer close(p.stopped)
@@ -68,7 +68,7 @@ func (p *port) emit(ctx context.Context, rec arrow.RecordBatch, from *drivers.Ba
 	if err := p.await(ctx, emitMost); err != nil {
 		return err
 	}
-	e := emitted{rec: rec, size: util.TotalRecordSize(rec)}
+	e := &emitted{rec: rec, size: util.TotalRecordSize(rec)}
 	rec.Retain()
 	if from != nil && from.Origin != "" && len(p.output.Rules) > 0 {
 		f := *from
@@ -110,7 +110,7 @@ func (p *port) ended() error {
 	return p.err
 }
 
-func (e emitted) release() {
+func (e *emitted) release() {
 	e.rec.Release()
 	if e.from != nil {
 		e.from.Record.Release()
@@ -167,7 +167,7 @@ func (p *port) work(ctx context.Context) error {
 }
 
 // accept judges one batch and stages the rows that may be published.
-func (p *port) accept(ctx context.Context, e emitted) error {
+func (p *port) accept(ctx context.Context, e *emitted) error {
 	defer e.release()
 	keep, violations := p.checker.Batch(e.rec)
 	defer keep.Release()
@@ -191,7 +191,7 @@ func (p *port) accept(ctx context.Context, e emitted) error {
 }
 
 // reject describes a violating row, with the place it came from where that is certain.
-func (p *port) reject(e emitted, v quality.Violation) host.RejectedRow {
+func (p *port) reject(e *emitted, v quality.Violation) host.RejectedRow {
 	row := host.RejectedRow{Port: p.output.Name, Rule: v.Rule, Reason: v.Reason, Row: columnar.Row(e.rec, v.Row)}
 	if e.from != nil {
 		row.Origin, row.Line = origin(e.rec, v.Row, e.from)

@@ -219,6 +219,32 @@ func TestTrialTakesOver(t *testing.T) {
 	}
 }
 
+// A guest without inputs never gets a batch: its first whole run is what it is judged by. One with inputs is not judged by
+// a run in which none came.
+func TestTrialWithoutBatches(t *testing.T) {
+	wat := guest{imports: importLog, fields: `(data (i32.const 64) "hello")`,
+		flush: `(call $log (i32.const 1) (i32.const 64) (i32.const 5))`}.text()
+	for _, inputs := range []int{0, 1} {
+		e := newEngine(t, Config{})
+		s := specOf(assemble(t, wat), numbers)
+		s.Inputs, s.Product.Inputs = s.Inputs[:inputs], s.Product.Inputs[:inputs]
+		for n := range 3 {
+			var f fake
+			g, err := e.Guest(t.Context(), s, &f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compiled(g)
+			if want := n == 0 || inputs > 0; g.lead.interpreted != want {
+				t.Errorf("run %d with %d inputs is interpreted: %v", n, inputs, g.lead.interpreted)
+			}
+			if err := errors.Join(g.Open(t.Context()), g.Flush(t.Context()), g.Close()); err != nil || len(f.logs) != 1 {
+				t.Errorf("%q, %v", f.logs, err)
+			}
+		}
+	}
+}
+
 // A module that cannot be compiled serves while nobody knows, and is refused then.
 func TestTrialOfTheUncompilable(t *testing.T) {
 	e := newEngine(t, Config{CacheDir: t.TempDir(), Compile: func(context.Context, string) error { return errors.New("out of memory") }})
