@@ -52,8 +52,8 @@ func (n *Node) Skip(ctx context.Context, id host.ProductID) (host.RunStatus, err
 
 // command has the owner of a product make an attempt; asked is the same for the node that owns it.
 func (n *Node) command(ctx context.Context, id host.ProductID, a run.Attempt, asked client.Command) (host.RunStatus, error) {
-	o := n.owner(id)
-	if o == nil || o.ended() {
+	o := n.ownerSoon(ctx, id)
+	if o == nil {
 		return n.commandElsewhere(ctx, id, asked)
 	}
 	if err := o.awake(); err != nil { // without waiting for a run that is under way
@@ -81,8 +81,8 @@ func (o *owner) awake() error {
 // it would process the same inputs again at once. A snapshot that cannot be brought back, host.CodeTableSnapshot, leaves
 // everything as it was.
 func (n *Node) Rollback(ctx context.Context, id host.ProductID, to host.Seq) (host.RunStatus, error) {
-	o := n.owner(id)
-	if o == nil || o.ended() {
+	o := n.ownerSoon(ctx, id)
+	if o == nil {
 		return n.commandElsewhere(ctx, id, client.Command{Verb: "rollback", To: to})
 	}
 	paused := o.asleep()

@@ -8,10 +8,16 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
 
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/cluster"
@@ -22,10 +28,28 @@ import (
 
 // onTrio is two nodes of one mesh whose etcd, three members, they reach through a Net alone.
 type onTrio struct {
-	net   *clustertest.Net
-	nodes []*node.Node
-	names []string
+	net     *clustertest.Net
+	nodes   []*node.Node
+	names   []string
+	members []*member
+	client  *clientv3.Client // of none of the nodes
 }
+
+// member is a member of that etcd, which can be stopped and started.
+type member struct {
+	cfg  cluster.Config
+	stop func() error
+}
+
+func (m *member) start() {
+	running, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- cluster.RunMember(running, m.cfg) }()
+	m.stop = func() error { cancel(); m.stop = nil; return <-ended }
+}
+
+// quota is how large the database of that etcd may become: 32 MiB, so that a test can fill it.
+const quota = 32 << 20
 
 func newOnTrio(t *testing.T) *onTrio {
 	t.Helper()
@@ -57,18 +81,29 @@ func newOnTrio(t *testing.T) *onTrio {
 	var endpoints []string
 	for _, f := range fronts {
 		endpoints = append(endpoints, f.Client)
-		cfg := cluster.Config{Dir: t.TempDir(), Node: f.Name, Etcd: f.Tune, Member: &cluster.Member{Name: f.Name, Peer: f.Peer, Client: f.Client, Certs: certified(f.Name)}}
-		running, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- cluster.RunMember(running, cfg) }()
+		tune := func(c *embed.Config) { f.Tune(c); c.QuotaBackendBytes = quota }
+		m := &member{cfg: cluster.Config{Dir: t.TempDir(), Node: f.Name, Etcd: tune, Member: &cluster.Member{Name: f.Name, Peer: f.Peer, Client: f.Client, Certs: certified(f.Name)}}}
+		m.start()
+		x.members = append(x.members, m)
 		t.Cleanup(func() { // one by one: a leader hands over, and waits for somebody who takes it
 			x.net.Clear()
-			stop()
-			if err := <-ended; err != nil {
-				t.Errorf("member %s: %v", cfg.Node, err)
+			if m.stop == nil {
+				return
+			}
+			if err := m.stop(); err != nil {
+				t.Errorf("member %s: %v", m.cfg.Node, err)
 			}
 		})
 	}
+	config, err := certified("tester").Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.client, err = clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: clustertest.As("tester", config), DialTimeout: 10 * time.Second, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.client.Close() })
 	shared := t.TempDir()
 	for _, name := range x.names {
 		config, err := certified(name).Client()
@@ -88,6 +123,43 @@ func newOnTrio(t *testing.T) *onTrio {
 		x.nodes = append(x.nodes, n)
 	}
 	return x
+}
+
+// fill writes one key again and again until the database of a member has reached its quota.
+func (x *onTrio) fill(t *testing.T) {
+	t.Helper()
+	filler := string(make([]byte, 1<<20))
+	for written := 0; ; written++ {
+		if written > 4*quota>>20 {
+			t.Fatalf("%d MiB were written to a database of %d MiB", written, quota>>20)
+		}
+		_, err := x.client.Put(t.Context(), "/filler", filler)
+		if errors.Is(err, rpctypes.ErrNoSpace) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// compact makes etcd forget every revision before one that a node has not heard of, which is cut off and comes back.
+func (x *onTrio) compact(t *testing.T, node string) {
+	t.Helper()
+	x.net.Set(node, "", clustertest.Cut)
+	var newest int64
+	for range 10 {
+		res, err := x.client.Put(t.Context(), "/filler", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest = res.Header.Revision
+	}
+	if _, err := x.client.Compact(t.Context(), newest); err != nil {
+		t.Fatal(err)
+	}
+	x.net.Break(node, "")
+	x.net.Clear()
 }
 
 // readers read a product's newest snapshot on every node, all the time.
@@ -192,23 +264,37 @@ func TestReadsGoOn(t *testing.T) {
 		}
 		return 0
 	}
+	cut := func(caller string, w clustertest.Weather) func(*testing.T, string) {
+		return func(_ *testing.T, owner string) { x.net.Set(strings.ReplaceAll(caller, "OWNER", owner), "", w) }
+	}
+	const slow = 100 * time.Millisecond // each way, between the members too
+	lost := x.members[1]
 	for _, fault := range []struct {
 		name    string
-		set     func(owner string)
+		set     func(t *testing.T, owner string)
 		commits bool // while it lasts
 	}{
-		{"the owner is cut off from etcd", func(o string) { x.net.Set(o, "", clustertest.Cut) }, true},
-		{"the owner is not heard", func(o string) { x.net.Set(o, "", clustertest.Weather{There: clustertest.Flow{Cut: true}}) }, true},
-		{"the owner does not hear", func(o string) { x.net.Set(o, "", clustertest.Weather{Back: clustertest.Flow{Cut: true}}) }, true},
-		{"a member hangs", func(string) { x.net.Isolate("m1") }, true},
-		{"two of three members hang", func(string) { x.net.Isolate("m1"); x.net.Isolate("m2") }, false},
-		{"nobody reaches etcd", func(string) { x.net.Set("", "", clustertest.Cut) }, false},
+		{"the owner is cut off from etcd", cut("OWNER", clustertest.Cut), true},
+		{"the owner is not heard", cut("OWNER", clustertest.Weather{There: clustertest.Flow{Cut: true}}), true},
+		{"the owner does not hear", cut("OWNER", clustertest.Weather{Back: clustertest.Flow{Cut: true}}), true},
+		{"a member hangs", func(*testing.T, string) { x.net.Isolate("m1") }, true},
+		{"two of three members hang", func(*testing.T, string) { x.net.Isolate("m1"); x.net.Isolate("m2") }, false},
+		{"nobody reaches etcd", cut("", clustertest.Cut), false},
+		{"etcd is slow", cut("", clustertest.Weather{There: clustertest.Flow{Delay: slow}, Back: clustertest.Flow{Delay: slow}}), true},
+		{"a member is lost", func(t *testing.T, _ string) {
+			if err := lost.stop(); err != nil {
+				t.Error(err)
+			}
+		}, true},
+		{"a member comes back", func(*testing.T, string) { lost.start() }, true},
+		{"etcd is full", func(t *testing.T, _ string) { x.fill(t) }, true}, // once space was made
+		{"etcd compacts under a watch", x.compact, true},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			var r readers
 			stop := r.start(t, x)
 			at := owner()
-			fault.set(x.names[at])
+			fault.set(t, x.names[at])
 			before := want
 			arrives()
 			for i := range x.nodes { // while it lasts

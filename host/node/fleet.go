@@ -129,6 +129,34 @@ func (n *Node) peer(id string) (*client.Client, error) {
 		WithHint("when it stays away, its products are taken over as soon as its lease has run out")
 }
 
+const (
+	// claimWithin is how long a command waits for somebody to own its product: longer than a claim takes.
+	claimWithin = 5 * time.Second
+	claimLook   = 10 * time.Millisecond
+)
+
+// ownerSoon is the loop of a product, nil when this node does not own it. A product that is about to be owned, as all are
+// just after a node has started, is waited for.
+func (n *Node) ownerSoon(ctx context.Context, id host.ProductID) *owner {
+	for end := time.Now().Add(claimWithin); ; {
+		if o := n.owner(id); o != nil && !o.ended() {
+			return o
+		}
+		l, err := n.listing(id)
+		arriving := err == nil && !l.spec.Retired && !fitsNowhere(l) && (l.own.Node == "" || l.own.Node == n.cfg.Name)
+		if !arriving || time.Now().After(end) {
+			return nil
+		}
+		select {
+		case <-time.After(claimLook):
+		case <-ctx.Done():
+			return nil
+		case <-n.ctx.Done():
+			return nil
+		}
+	}
+}
+
 // elsewhere is a client of the node that owns a product, for what only the owner can do.
 func (n *Node) elsewhere(ctx context.Context, id host.ProductID) (*client.Client, error) {
 	l, err := n.listing(id)
