@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"ready":  ready,
 			"grows":  grows,
 			"json":   isJSON,
+			"serves": serves,
 			"member": memberAddress,
 			"old":    oldEtcd,
 		},
@@ -123,6 +125,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// serves URL FILE says that a node answers a GET of anybody with what is in a file.
+func serves(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: serves URL FILE")
+	}
+	res, err := http.Get(args[0])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK || string(body) != ts.ReadFile(args[1]) {
+		ts.Fatalf("%s: %d bytes, %v", res.Status, len(body), err)
 	}
 }
 

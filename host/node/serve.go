@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/manifest"
 	"github.com/adp-host/adp/host/serve/rest"
 	"github.com/adp-host/adp/registry"
 )
@@ -26,7 +27,7 @@ const EndpointFile = "node.json"
 // Serve answers HTTP on l until ctx ends.
 func (n *Node) Serve(ctx context.Context, l net.Listener, version string) error {
 	s, err := rest.New(rest.Config{
-		Catalogue: n, Runs: n, Control: n, Publisher: n, Tables: ports{n}, Fleet: n, Decider: n.policy, Search: registry.Find, Contract: n.Contract,
+		Catalogue: n, Runs: n, Control: n, Publisher: n, Tables: ports{n}, Fleet: n, Decider: n.policy, Search: registry.Find, Contract: n.Contract, Schema: manifest.Schema,
 		Identity: rest.OwnerToken{Token: n.token, Tenant: host.LocalTenant},
 		Mesh:     n.cfg.Mesh, Version: version, Metrics: n.metrics.registry, Log: n.log,
 		CacheDir: filepath.Join(n.cfg.Data, "cache", "parquet"), Ready: n.Ready,

@@ -25,6 +25,8 @@ type Config struct {
 	Decider   Decider
 	// Contract gives the contract document of an output port, ODCS in YAML as its team wrote it.
 	Contract func(ctx context.Context, id host.ProductID, port string) ([]byte, error)
+	// Schema gives the JSON Schema of a kind of document, for editors. It says nothing of this mesh, so anybody may read it.
+	Schema func(document string) (schema []byte, ok bool)
 	// Search keeps the products that fit a text, best first; all of them for "".
 	Search func(products []host.ProductStatus, text string) []host.ProductStatus
 
@@ -54,6 +56,7 @@ func (c *Config) validate() error {
 		"Catalogue": c.Catalogue == nil, "Runs": c.Runs == nil, "Control": c.Control == nil, "Publisher": c.Publisher == nil,
 		"Tables": c.Tables == nil, "Identity": c.Identity == nil, "Decider": c.Decider == nil, "CacheDir": c.CacheDir == "",
 		"Search": c.Search == nil, "Fleet": c.Fleet == nil, "Contract": c.Contract == nil,
+		"Schema": c.Schema == nil,
 	} {
 		if missing {
 			return host.Errorf(host.CodeNodeSetup, "rest.Config.%s is not set", name)

@@ -449,6 +449,10 @@ func (m *mesh) contract(ctx context.Context, id host.ProductID, port string) ([]
 	return []byte("kind: DataContract\n"), nil
 }
 
+func aSchema(document string) ([]byte, bool) {
+	return []byte(`{"$schema":"http://json-schema.org/draft-07/schema#"}`), document == "product"
+}
+
 // byName is a search that knows names only.
 func byName(products []host.ProductStatus, text string) []host.ProductStatus {
 	out := []host.ProductStatus{}
@@ -462,7 +466,7 @@ func byName(products []host.ProductStatus, text string) []host.ProductStatus {
 
 // config is a server over the mesh.
 func (m *mesh) config(t *testing.T) Config {
-	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Fleet: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName, Contract: m.contract,
+	return Config{Catalogue: m, Runs: m, Control: m, Publisher: m, Tables: m, Fleet: m, Decider: m, Version: "test", CacheDir: t.TempDir(), Search: byName, Contract: m.contract, Schema: aSchema,
 		Identity: OwnerToken{Token: testToken, Tenant: host.LocalTenant}, MaxUpload: 1 << 20}
 }
 

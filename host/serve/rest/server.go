@@ -48,6 +48,7 @@ func (s *Server) routes() {
 	read("/", s.index)
 	read("/.well-known/adp", s.wellKnown)
 	read("/openapi.json", s.openAPI)
+	read("/schemas/:document", s.schema)
 	read("/healthz", s.healthz)
 	read("/readyz", s.readyz)
 	read("/metrics", s.showMetrics)

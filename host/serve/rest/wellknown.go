@@ -3,6 +3,7 @@ package rest
 import (
 	_ "embed"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,6 +27,7 @@ type Endpoints struct {
 	Products   string `json:"products"`
 	Runs       string `json:"runs"`
 	OpenAPI    string `json:"openapi"`
+	Schemas    string `json:"schemas"`
 	Health     string `json:"health"`
 	Readiness  string `json:"readiness"`
 	Prometheus string `json:"prometheus"`
@@ -37,7 +39,7 @@ func (s *Server) wellKnown(c echo.Context) error {
 		Format: 1, Mesh: s.cfg.Mesh, Version: s.cfg.Version, Products: base + "/api/v1/products",
 		Endpoints: Endpoints{
 			HTTP: base, Data: base + "/d/{domain}/{product}/{port}", Changes: base + "/d/{domain}/{product}/{port}/changes",
-			Products: base + "/api/v1/products", Runs: base + "/api/v1/runs", OpenAPI: base + "/openapi.json",
+			Products: base + "/api/v1/products", Runs: base + "/api/v1/runs", OpenAPI: base + "/openapi.json", Schemas: base + "/schemas/{document}.json",
 			Health: base + "/healthz", Readiness: base + "/readyz", Prometheus: base + "/metrics",
 		},
 	})
@@ -48,6 +50,16 @@ var openAPIDocument []byte
 
 func (s *Server) openAPI(c echo.Context) error {
 	return c.Blob(http.StatusOK, "application/json", openAPIDocument)
+}
+
+// schema gives an editor what it holds a document against.
+func (s *Server) schema(c echo.Context) error {
+	name, isJSON := strings.CutSuffix(c.Param("document"), ".json")
+	doc, ok := s.cfg.Schema(name)
+	if !ok || !isJSON {
+		return host.Errorf(host.CodeAccessUnknown, "there is no schema at %s", c.Request().URL.Path).WithHint("adp schema lists them")
+	}
+	return c.Blob(http.StatusOK, "application/schema+json", doc)
 }
 
 // healthz tells that the process answers, readyz that it can do its work.
