@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -71,7 +73,12 @@ func (b *bench) victim(ctx context.Context, e *sandbox.Engine) error {
 	if err := through(ctx, e, s, work...); err != nil {
 		return err
 	}
-	var took, late, paused [2][]time.Duration
+	ping, hangUp, err := echo()
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	var took, late, answered, paused [2][]time.Duration
 	for range b.rounds(12) {
 		for beside := range 2 {
 			stop := func() error { return nil }
@@ -85,7 +92,12 @@ func (b *bench) victim(ctx context.Context, e *sandbox.Engine) error {
 				start := time.Now()
 				time.Sleep(5 * time.Millisecond)
 				late[beside] = append(late[beside], time.Since(start)-5*time.Millisecond)
-				d, err := timed(func() error { return through(ctx, e, s, work...) })
+				d, err := timed(ping)
+				if err != nil {
+					return errors.Join(err, stop())
+				}
+				answered[beside] = append(answered[beside], d)
+				d, err = timed(func() error { return through(ctx, e, s, work...) })
 				if err != nil {
 					return errors.Join(err, stop())
 				}
@@ -102,8 +114,38 @@ func (b *bench) victim(ctx context.Context, e *sandbox.Engine) error {
 	b.print(figure{name: "victim-p99", value: p99(took[1]) / p99(took[0]), unit: "times", against: "alone: " + number(p99(took[0])) + " ms", atMost: 2})
 	b.print(figure{name: "victim-p50", value: float64(median(took[1])) / float64(median(took[0])), unit: "times", against: "alone: " + number(micros(median(took[0]))/1e3) + " ms"})
 	b.print(figure{name: "timer-p99", value: p99(late[1]), unit: "ms late", against: "alone: " + number(p99(late[0])) + " ms"})
+	b.print(figure{name: "network-p99", value: p99(answered[1]), unit: "ms", against: "alone: " + number(p99(answered[0])) + " ms"})
 	b.print(figure{name: "gc-pause", value: float64(percentile(paused[1], 1)) / 1e6, unit: "ms", against: "alone: " + number(float64(percentile(paused[0], 1))/1e6) + " ms", atMost: 20})
 	return nil
+}
+
+// echo is a peer within the process that sends back what it gets, over the network: ping is a question and its answer.
+func echo() (ping func() error, hangUp func() error, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	peer, err := l.Accept()
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	go func() {
+		_, _ = io.Copy(peer, peer)
+		_ = peer.Close()
+	}()
+	b := make([]byte, 1)
+	return func() error {
+		if _, err := c.Write(b); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, b)
+		return err
+	}, c.Close, nil
 }
 
 // pauses are those of a few collections.
