@@ -10,58 +10,43 @@ import (
 	"github.com/adp-host/adp/host"
 )
 
-// fault says why a call into the guest did not return: the reason it was killed for, or its trap.
+// fault says why a call into the guest did not return, and where: the reason it was killed for, or its trap.
 func (i *Instance) fault(f api.FunctionDefinition, err error) error {
 	if i.failure == nil && strings.Contains(err.Error(), "(recovered by wazero)") {
 		return fmt.Errorf("the host failed while %s ran: %w", exportName(f), err) // a panic of ours, not the guest's
 	}
-	trap, trace := splitTrap(err)
-	where := i.program.functions(trace)
+	trap, frames := splitTrap(err, i.program.compiled.Name())
+	at, stack := i.where(frames)
 	if i.failure != nil {
-		return atFunction(i.failure, where)
+		return located(i.failure, at, stack)
 	}
 	i.meter.lost = true
-	e := &host.Error{Code: host.CodeGuestTrap, Err: err}
+	e := &host.Error{Code: host.CodeGuestTrap, Err: err, Excerpt: stack}
 	switch {
 	case strings.Contains(trap, "stack overflow"):
 		e.Code = host.CodeGuestStack
-		e.Message = "the guest recursed past the engine's stack"
+		e.Message = "the guest recursed past the engine's stack" + at
 	case i.mem.denied:
 		e.Code = host.CodeGuestMemory
-		e.Message = fmt.Sprintf("the guest wanted more than its %s of memory and gave up (%s)", size(i.limits.Memory), trap)
+		e.Message = fmt.Sprintf("the guest wanted more than its %s of memory and gave up (%s%s)", size(i.limits.Memory), trap, at)
 		e.Hint = "look for data that is kept from batch to batch, or raise limits.memory"
 	default:
-		e.Message = fmt.Sprintf("%s trapped: %s", exportName(f), trap)
+		e.Message = fmt.Sprintf("%s trapped: %s%s", exportName(f), trap, at)
 	}
 	e.Message += i.log.lastWords()
-	return atFunction(e, where)
+	return e
 }
 
-// atFunction adds where in the guest it happened: the innermost function to the message, the frames as excerpt.
-func atFunction(err error, frames []string) error {
+// located adds to an error of the host's where the guest was.
+func located(err error, at, stack string) error {
 	var e *host.Error
-	if len(frames) == 0 || !errors.As(err, &e) || e.Excerpt != "" {
+	if at == "" || !errors.As(err, &e) || e.Excerpt != "" {
 		return err
 	}
-	at := *e
-	at.Message += " (in " + frames[0] + ")"
-	at.Excerpt = "  at " + strings.Join(frames, "\n  at ")
-	return &at
-}
-
-// maxFrames is how much of a guest's stack an error shows.
-const maxFrames = 10
-
-// splitTrap takes wazero's error apart: "wasm error: TRAP\nwasm stack trace:\n\tFRAME\n\tFRAME".
-func splitTrap(err error) (trap string, frames []string) {
-	trap, trace, _ := strings.Cut(err.Error(), "\nwasm stack trace:")
-	trap = strings.TrimPrefix(trap, "wasm error: ")
-	for line := range strings.SplitSeq(trace, "\n") {
-		if line = strings.TrimSpace(line); line != "" && len(frames) < maxFrames {
-			frames = append(frames, line)
-		}
-	}
-	return trap, frames
+	with := *e
+	with.Message += "," + at
+	with.Excerpt = stack
+	return &with
 }
 
 func exportName(f api.FunctionDefinition) string {

@@ -60,6 +60,7 @@ func (g *Guest) start(ctx context.Context) (err error) {
 	}
 	g.later = max(g.lead.meter.left-patience, 0)
 	g.lead.meter.left -= g.later
+	g.lead.onTrial = true
 	t.allowed = g.lead.meter.left
 	t.coming = g.engine.compiling(ctx, g.compiled(), g.spec.Bytes)
 	g.trial = t

@@ -29,7 +29,7 @@ var hostileTricks = []hostile{
 		fields: `(func $begin (if (i64.ne (call $config (i32.const 64) (i32.const 3) (i32.const 0) (i32.const 0)) (i64.const -9)) (then (unreachable)))) (start $begin)`}, nil, "", nil},
 	{"start floods the log", guest{imports: importLog, fields: `(func $begin (loop $l (br_if $l (i32.eqz (call $log (i32.const 1) (i32.const 0) (i32.const 100)))))) (start $begin)`},
 		nil, host.CodeGuestLogs, nil},
-	{"start recurses", guest{fields: `(func $begin (call $begin)) (start $begin)`}, nil, host.CodeGuestStack, []string{"in begin"}},
+	{"start recurses", guest{fields: `(func $begin (call $begin)) (start $begin)`}, nil, host.CodeGuestStack, []string{`in function "begin"`}},
 	{"start takes all memory and gives up", guest{fields: `(func $begin (loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)) (start $begin)`},
 		nil, host.CodeGuestMemory, nil},
 	{"start exits", guest{imports: `(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))`, fields: `(func $begin (call $exit (i32.const 0))) (start $begin)`},

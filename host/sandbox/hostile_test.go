@@ -34,21 +34,21 @@ var soon = limits(func(l *host.Limits) { l.Deadline = 100 * time.Millisecond })
 
 var hostiles = []hostile{
 	// Time and work.
-	{"loops in process", guest{proc: spin}, soon, host.CodeGuestDeadline, []string{"deadline of 100ms", "in adp_process"}},
-	{"loops in open", guest{open: spin}, soon, host.CodeGuestDeadline, []string{"in adp_open"}},
+	{"loops in process", guest{proc: spin}, soon, host.CodeGuestDeadline, []string{"deadline of 100ms", `in function "adp_process" (offset 0x`}},
+	{"loops in open", guest{open: spin}, soon, host.CodeGuestDeadline, []string{`in function "adp_open" (offset 0x`}},
 	{"loops in flush", guest{flush: spin}, soon, host.CodeGuestDeadline, nil},
-	{"loops in _initialize", guest{initialize: spin}, soon, host.CodeGuestDeadline, []string{"in _initialize"}},
-	{"loops in start", guest{fields: `(func $begin ` + spin + `) (start $begin)`}, soon, host.CodeGuestDeadline, []string{"in begin"}},
+	{"loops in _initialize", guest{initialize: spin}, soon, host.CodeGuestDeadline, []string{`in function "_initialize" (offset 0x`}},
+	{"loops in start", guest{fields: `(func $begin ` + spin + `) (start $begin)`}, soon, host.CodeGuestDeadline, []string{`in function "begin" (offset 0x`}},
 	{"loops in adp_abi", guest{abi: spin}, soon, host.CodeGuestDeadline, nil},
 	{"loops in adp_alloc", guest{alloc: spin}, soon, host.CodeGuestDeadline, nil},
 	{"loops in a called function", guest{proc: `(call $step)`, fields: `(func $step (result i32) ` + spin + `)`}, soon,
-		host.CodeGuestDeadline, []string{"in step"}},
+		host.CodeGuestDeadline, []string{`in function "step" (offset 0x`}},
 	{"loops over host calls", guest{imports: `(import "adp_v1" "clock" (func $clock (result i64)))`,
 		proc: `(loop $l (drop (call $clock)) (br $l)) (unreachable)`}, soon, host.CodeGuestDeadline, nil},
 	{"a tree of calls without a loop", guest{proc: `(call $fork (i32.const 64)) (i32.const 0)`, fields: `
 		(func $fork (param $n i32) (if (local.get $n) (then
 			(call $fork (i32.sub (local.get $n) (i32.const 1))) (call $fork (i32.sub (local.get $n) (i32.const 1))))))`},
-		soon, host.CodeGuestDeadline, []string{"in fork"}},
+		soon, host.CodeGuestDeadline, []string{`in function "fork" (offset 0x`}},
 	{"fills memory over and over", guest{memory: "512", proc: `
 		(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 33554432)) (br $l)) (unreachable)`}, soon, host.CodeGuestDeadline, nil},
 	{"burns its fuel", guest{proc: spin}, limits(func(l *host.Limits) { l.Fuel = 1_000_000 }), host.CodeGuestFuel, []string{"fuel of 1000000"}},
@@ -56,7 +56,7 @@ var hostiles = []hostile{
 
 	// Stack and memory.
 	{"recurses", guest{proc: `(call $r (i32.const 0))`, fields: `(func $r (param $n i32) (result i32)
-		(i32.add (call $r (i32.add (local.get $n) (i32.const 1))) (i32.const 1)))`}, nil, host.CodeGuestStack, []string{"stack budget of 8 MiB", "in r"}},
+		(i32.add (call $r (i32.add (local.get $n) (i32.const 1))) (i32.const 1)))`}, nil, host.CodeGuestStack, []string{"stack budget of 8 MiB", `in function "r" (offset 0x`}},
 	{"recurses through a table", guest{proc: `(call_indirect (type $t) (i32.const 0))`, fields: `
 		(type $t (func (result i32))) (table $tab 1 funcref) (elem (i32.const 0) $r)
 		(func $r (result i32) (i32.add (call_indirect (type $t) (i32.const 0)) (i32.const 1)))`}, nil, host.CodeGuestStack, nil},
@@ -70,7 +70,7 @@ var hostiles = []hostile{
 	// Traps.
 	{"traps", guest{proc: `(unreachable)`}, nil, host.CodeGuestTrap, []string{"adp_process trapped: unreachable"}},
 	{"traps in _initialize", guest{initialize: `(unreachable)`}, nil, host.CodeGuestTrap, []string{"_initialize trapped"}},
-	{"traps in start", guest{fields: `(func $begin (unreachable)) (start $begin)`}, nil, host.CodeGuestTrap, []string{"in begin"}},
+	{"traps in start", guest{fields: `(func $begin (unreachable)) (start $begin)`}, nil, host.CodeGuestTrap, []string{`in function "begin" (offset 0x`}},
 	{"reads past its memory", guest{proc: `(i32.load (i32.const -4))`}, nil, host.CodeGuestTrap, []string{"out of bounds memory access"}},
 	{"divides by zero", guest{proc: `(i32.div_u (i32.const 1) (i32.const 0))`}, nil, host.CodeGuestTrap, []string{"divide by zero"}},
 	{"data past its memory", guest{fields: `(data (i32.const 70000) "x")`}, nil, host.CodeGuestTrap, []string{"instantiated"}},

@@ -22,7 +22,9 @@ type Instance struct {
 	calls   Calls
 	limits  host.Limits
 
+	id          programID
 	interpreted bool
+	onTrial     bool // compiled code may come and do all again
 
 	*body // nil before start and after Close
 	funcs exports
@@ -105,6 +107,7 @@ func (e *Engine) begin(ctx context.Context, id programID, s Spec, c Calls, turn 
 
 // make starts the instance. It is closed when that fails.
 func (i *Instance) make(ctx context.Context, e *Engine, id programID) error {
+	i.id = id
 	p, err := e.programs.acquire(ctx, id, i.spec.Bytes)
 	if err != nil {
 		return err

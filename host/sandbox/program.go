@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
@@ -39,6 +38,9 @@ type program struct {
 
 	mu     sync.Mutex
 	images map[imageKey]*image
+
+	placing sync.Mutex
+	places  map[int]int // where instances stopped: offsets in the compiled code section and in the author's module
 }
 
 // compile makes a program of a module. dir is where the compiled code is kept and looked for; "" nowhere.
@@ -59,7 +61,7 @@ func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (
 		}
 		rc = rc.WithCompilationCache(p.cache)
 	}
-	p.runtime = wazero.NewRuntimeWithConfig(ctx, rc.WithCoreFeatures(features).WithDebugInfoEnabled(false))
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, rc.WithCoreFeatures(features).WithDebugInfoEnabled(true)) // of the meter: see place.go
 	if err = link(ctx, p.runtime); err != nil {
 		return nil, err
 	}
@@ -102,26 +104,6 @@ func (p *program) close() error {
 	return errors.Join(errs...)
 }
 
-// functions makes the frames of a stack trace readable: the author's names, without module and signature, and without
-// the functions of the host.
-func (p *program) functions(trace []string) []string {
-	var out []string
-	for _, frame := range trace {
-		name, own := strings.CutPrefix(frame, p.compiled.Name()+".")
-		if !own {
-			continue
-		}
-		name, _, _ = strings.Cut(strings.TrimSuffix(name, ")"), ") ") // results
-		if n := strings.LastIndexByte(name, '('); n > 0 {
-			name = name[:n] // parameters
-		}
-		if name != wasm.MeterModule+"."+wasm.MeterRefill {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 // programs are the compiled modules in memory, each compiled once however many ask for it at the same time.
 type programs struct {
 	load func(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error)
@@ -151,6 +133,9 @@ type programID struct {
 
 	interpreted bool
 }
+
+// options are those that the module is metered with.
+func (id programID) options() wasm.Options { return meterOptions(id.stack) }
 
 func (id programID) key() string {
 	return fmt.Sprintf("%s/%s/%d/%v", id.tenant, id.module, id.stack, id.interpreted)

@@ -146,7 +146,7 @@ func (e *Engine) Check(ctx context.Context, module []byte) error {
 
 // load makes a program: from the disk, or from the module's bytes.
 func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error) {
-	o, cfg := meterOptions(id.stack), e.cfg
+	o, cfg := id.options(), e.cfg
 	cfg.Interpreter = cfg.Interpreter || id.interpreted
 	name := ""
 	if e.cache != nil {

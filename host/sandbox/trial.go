@@ -217,7 +217,7 @@ func (t *trial) end() {
 	if t.g.trial != t {
 		return
 	}
-	t.g.trial = nil
+	t.g.trial, t.g.lead.onTrial = nil, false
 	if t.follow != nil {
 		_ = t.follow.Close()
 		t.follow = nil

@@ -35,7 +35,7 @@ func (e *Engine) judged(id programID) (verdict, error) {
 	}
 	v, ok := e.verdicts[id.key()]
 	if !ok && e.cache != nil {
-		v = e.cache.verdict(e.cache.name(id, meterOptions(id.stack), false))
+		v = e.cache.verdict(e.cache.name(id, id.options(), false))
 		e.remember(id, v)
 	}
 	return v, nil
@@ -54,7 +54,7 @@ func (e *Engine) settle(id programID, v verdict) {
 	e.remember(id, v)
 	e.mu.Unlock()
 	if e.cache != nil {
-		e.cache.keepVerdict(e.cache.name(id, meterOptions(id.stack), false), v)
+		e.cache.keepVerdict(e.cache.name(id, id.options(), false), v)
 	}
 }
 

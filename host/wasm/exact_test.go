@@ -65,6 +65,7 @@ func TestExactness(t *testing.T) {
 // exactSums is what was compared.
 type exactSums struct {
 	modules, calls, trapped, tooLong, nans, instructions, fuel, differences int64
+	located                                                                 int64 // traps whose place was compared
 	engine                                                                  int64 // modules with which the compiler disagrees as they are
 }
 
@@ -77,17 +78,19 @@ func (s *exactSums) add(o *exactSums) {
 	s.instructions += o.instructions
 	s.fuel += o.fuel
 	s.engine += o.engine
+	s.located += o.located
 }
 
 func (s *exactSums) String() string {
-	return fmt.Sprintf("modules %d, calls %d (%d trapped), instructions %d, fuel %d, left early for NaNs %d, for length %d, differences %d (and %d of the unmetered compiler)",
-		s.modules, s.calls, s.trapped, s.instructions, s.fuel, s.nans, s.tooLong, s.differences, s.engine)
+	return fmt.Sprintf("modules %d, calls %d (%d trapped, %d at the same place everywhere), instructions %d, fuel %d, left early for NaNs %d, for length %d, differences %d (and %d of the unmetered compiler)",
+		s.modules, s.calls, s.trapped, s.located, s.instructions, s.fuel, s.nans, s.tooLong, s.differences, s.engine)
 }
 
 // exactLab has the engines that modules are compared in, and keeps them from module to module.
 type exactLab struct {
 	sums   exactSums
 	worlds []*exactWorld
+	trace  []string // of the call, in the author's module, as the first world has it
 }
 
 // exactWorld is an engine and what it does.
@@ -181,11 +184,12 @@ func (l *exactLab) call(ref *wasm.Reference, x wasm.Export, args []uint64, stric
 		l.sums.nans++
 		return errDone
 	}
+	l.trace = nil
 	for _, w := range l.worlds {
 		if w.gone = w.gone || ref.NaNs && w.options == nil; w.gone { // its NaNs are its own
 			continue
 		}
-		err := w.compare(ref, x, args, want, wantErr, ref.Fuel-before)
+		err := w.compare(l, ref, x, args, want, wantErr, ref.Fuel-before)
 		if err != nil && w.options == nil && w.compiler {
 			w.gone = true // what ands.go and choice.go are for; metered, it must agree
 			l.sums.engine++
@@ -199,7 +203,7 @@ func (l *exactLab) call(ref *wasm.Reference, x wasm.Export, args []uint64, stric
 }
 
 // compare makes one call and compares all that can be seen of it.
-func (w *exactWorld) compare(ref *wasm.Reference, x wasm.Export, args, want []uint64, wantErr error, fuel int64) error {
+func (w *exactWorld) compare(l *exactLab, ref *wasm.Reference, x wasm.Export, args, want []uint64, wantErr error, fuel int64) error {
 	before := int64(0)
 	if w.options != nil {
 		before = w.used()
@@ -207,6 +211,16 @@ func (w *exactWorld) compare(ref *wasm.Reference, x wasm.Export, args, want []ui
 	got, err := w.mod.ExportedFunction(x.Name).Call(ctx, args...)
 	if trap(err) != trap(wantErr) {
 		return fmt.Errorf("traps with %q, want %q", trap(err), trap(wantErr))
+	}
+	if err != nil && trap(err) != "stack" {
+		if got := w.trace(err); len(got) == 0 {
+			return fmt.Errorf("nobody knows where it traps: %v", err)
+		} else if l.trace == nil {
+			l.trace = got
+			l.sums.located++
+		} else if !slices.Equal(got, l.trace) {
+			return fmt.Errorf("traps (%s) at %s, want %s", trap(err), got, l.trace)
+		}
 	}
 	for i, t := range x.Type.Results {
 		if err == nil && low(t, got[i]) != low(t, want[i]) {

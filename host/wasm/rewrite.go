@@ -136,6 +136,7 @@ func (w *rewriter) module() []byte {
 	out.section(secCode, bodies)
 	out.copied(secData)
 	out.section(0, w.nameSection())
+	debugSections(out)
 	return out.out
 }
 

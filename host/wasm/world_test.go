@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,6 +32,7 @@ type world struct {
 	granted int64
 	refills int
 	mods    []api.Module
+	locate  func(int) wasm.Position // of the module that was instantiated last: an offset of a trace in the author's module
 }
 
 func newWorld(t testing.TB, name string, compiler bool, o *wasm.Options) *world {
@@ -67,8 +69,7 @@ func (w *world) refill(_ context.Context, stack []uint64) {
 // instantiate meters a module if this world does, and runs its start function.
 func (w *world) instantiate(b []byte, name string) (api.Module, error) {
 	var out *wasm.Metered
-	if w.options != nil {
-		m, err := wasm.Parse(b)
+	if m, err := wasm.Parse(b); w.options != nil {
 		if err != nil {
 			return nil, err
 		}
@@ -76,6 +77,9 @@ func (w *world) instantiate(b []byte, name string) (api.Module, error) {
 			return nil, err
 		}
 		b = out.Bytes
+		w.locate = func(offset int) wasm.Position { p, _ := out.LocateCode(offset); return p }
+	} else if err == nil {
+		b, w.locate = wasm.WithDebug(m), m.At
 	}
 	m, err := w.r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
 	if err != nil {
@@ -131,6 +135,18 @@ func trap(err error) string {
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
+}
+
+// trace is where the frames of a trap stand in the author's module, the innermost first.
+func (w *world) trace(err error) []string {
+	var places []string
+	for line := range strings.Lines(err.Error()) {
+		at, file, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if n, bad := strconv.ParseInt(at, 0, 32); ok && bad == nil && file == wasm.DebugFile+":1" {
+			places = append(places, w.locate(int(n)).String())
+		}
+	}
+	return places
 }
 
 // sameResults compares results: of 32-bit types the lower half, and any NaN with any other, since engines differ in
