@@ -89,7 +89,12 @@ func (p *Product) Output(name string) (int, *Output) {
 type Code struct {
 	Language string `json:"language"` // go, rust, c, …; shown to people
 	Path     string `json:"path"`     // folder of the source, or a .wasm file
+	// NaNs is CanonicalNaNs for code that looks at the bits of NaNs, "" for all other.
+	NaNs string `json:"nans,omitempty"`
 }
+
+// CanonicalNaNs makes every NaN that arithmetic gives the canonical one, on every engine and machine.
+const CanonicalNaNs = "canonical"
 
 // InputMode says what of its upstream an input delivers to a run.
 type InputMode string

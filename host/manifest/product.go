@@ -41,7 +41,7 @@ func (b *Bundle) compile(tenant string, partial bool) (*host.Product, error) {
 	c.identity(root)
 	p.Description = strings.TrimSpace(text(value(root, "description"), "purpose"))
 	code := value(b.block, "code")
-	p.Code = host.Code{Language: text(code, "language"), Path: text(code, "path")}
+	p.Code = host.Code{Language: text(code, "language"), Path: text(code, "path"), NaNs: text(code, "nans")}
 	if p.Code.Path == "" {
 		p.Code.Path = "."
 	}

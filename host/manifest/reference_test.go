@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/adp-host/adp/host"
 )
 
 // TestReference: the page that people read has every field of the adp block and every metric.
@@ -36,6 +38,23 @@ func TestReference(t *testing.T) {
 	for _, o := range judged {
 		if !strings.Contains(string(page), "`"+o+"`") {
 			t.Errorf("REFERENCE.md says nothing of %s", o)
+		}
+	}
+}
+
+// TestReferenceOfLimits: what the page says is missing is what a product gets.
+func TestReferenceOfLimits(t *testing.T) {
+	page, err := os.ReadFile("REFERENCE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.DefaultLimits
+	for name, want := range map[string]int64{"memory": d.Memory, "stack": d.Stack, "output": d.Output, "logs": d.Logs, "state": d.State, "fuel": d.Fuel} {
+		_, row, _ := strings.Cut(string(page), "| `limits."+name+"` |")
+		row, _, _ = strings.Cut(row, " |\n")
+		_, says, _ := strings.Cut(row, " | ")
+		if got, ok := parseSize(strings.ReplaceAll(says, ",", "")); !ok || got != want {
+			t.Errorf("REFERENCE.md says that limits.%s is %q, it is %d", name, says, want)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (e *Engine) Guest(ctx context.Context, s Spec, c Calls) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guest{engine: e, turn: turn, spec: s, calls: c, id: programID{tenant: s.Product.ID.Tenant, module: s.Module, stack: limits.Stack}}
+	g := &Guest{engine: e, turn: turn, spec: s, calls: c, id: programOf(s)}
 	if err := g.start(ctx); err != nil {
 		_ = g.Close()
 		return nil, err

@@ -88,7 +88,7 @@ func (e *Engine) instance(ctx context.Context, s Spec, c Calls, cold bool) (*Ins
 		return nil, err
 	}
 	i := &Instance{spec: s, calls: c, cold: cold, turn: turn, leave: func() {}}
-	if err := i.make(ctx, e, programID{tenant: s.Product.ID.Tenant, module: s.Module, stack: limits.Stack}); err != nil {
+	if err := i.make(ctx, e, programOf(s)); err != nil {
 		turn.Done()
 		return nil, err
 	}

@@ -130,15 +130,25 @@ type programID struct {
 	tenant string // tenants share nothing, not even code
 	module host.Digest
 	stack  int64
+	nans   bool // canonical
 
 	interpreted bool
 }
 
+// programOf is the program of what a run asks for.
+func programOf(s Spec) programID {
+	return programID{tenant: s.Product.ID.Tenant, module: s.Module, stack: s.Product.Limits.WithDefaults().Stack, nans: s.Product.Code.NaNs == host.CanonicalNaNs}
+}
+
 // options are those that the module is metered with.
-func (id programID) options() wasm.Options { return meterOptions(id.stack) }
+func (id programID) options() wasm.Options {
+	o := meterOptions(id.stack)
+	o.CanonicalNaNs = id.nans
+	return o
+}
 
 func (id programID) key() string {
-	return fmt.Sprintf("%s/%s/%d/%v", id.tenant, id.module, id.stack, id.interpreted)
+	return fmt.Sprintf("%s/%s/%d/%v/%v", id.tenant, id.module, id.stack, id.nans, id.interpreted)
 }
 
 // loading is a program that is being compiled.

@@ -36,6 +36,7 @@ func sandboxSpec(module []byte, r *run) sandbox.Spec {
 	p := &host.Product{
 		ID:     host.ProductID{Tenant: host.LocalTenant, Domain: "abi", Name: "guest"},
 		Config: a.Config,
+		Code:   r.ports.code,
 		Limits: host.Limits{Deadline: time.Minute},
 	}
 	for _, port := range a.Inputs {

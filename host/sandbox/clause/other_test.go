@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/sandbox"
 )
 
@@ -51,5 +52,18 @@ func TestPlain(t *testing.T) {
 	}
 	if got := plain(strings.Repeat("ü", 10_000)); len([]rune(got)) != 401 {
 		t.Errorf("%d runes", len([]rune(got)))
+	}
+}
+
+// TestCodeOfTheProduct: a product's module is checked as its nodes run it, canonical NaNs included.
+func TestCodeOfTheProduct(t *testing.T) {
+	p := &host.Product{Code: host.Code{NaNs: host.CanonicalNaNs}}
+	s, err := Product(p, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = s.withDefaults()
+	if got := sandboxSpec(nil, newRun(s.Spec, *s.ports)).Product.Code; got != p.Code {
+		t.Errorf("the guest is run as %+v", got)
 	}
 }

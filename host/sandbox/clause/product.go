@@ -13,7 +13,7 @@ import (
 
 // Product is the subject that a module is with the ports and settings of its product, and rows for its inputs where there are any.
 func Product(p *host.Product, module []byte, rows map[string][]arrow.RecordBatch) (Subject, error) {
-	s := Subject{Module: module, Rows: map[string][]abitest.Row{}, Spec: abitest.Spec{Config: p.Config}, ports: &ports{}}
+	s := Subject{Module: module, Rows: map[string][]abitest.Row{}, Spec: abitest.Spec{Config: p.Config}, ports: &ports{code: p.Code}}
 	for i := range p.Inputs {
 		if err := s.input(&p.Inputs[i], rows[p.Inputs[i].Name]); err != nil {
 			return s, err

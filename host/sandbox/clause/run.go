@@ -28,6 +28,7 @@ type run struct {
 // ports are the schemas of a Spec, and those in which they cross to the guest: the same ones unless the product asks for forms.
 type ports struct {
 	inputs, outputs, bindings []crossing
+	code                      host.Code // of the product, where one is known
 }
 
 // crossing is one port.
@@ -44,7 +45,7 @@ func plainPorts(s abitest.Spec) ports {
 		}
 		return out
 	}
-	return ports{cross(s.Inputs), cross(s.Outputs), cross(s.Bindings)}
+	return ports{inputs: cross(s.Inputs), outputs: cross(s.Outputs), bindings: cross(s.Bindings)}
 }
 
 // guests are the schemas as the guest has them.
