@@ -49,7 +49,7 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	n, err := node.Open(ctx, node.Config{
-		Data: a.settings.Data, Name: a.settings.Name, Mesh: a.settings.Mesh, Slots: a.settings.Slots,
+		Data: a.settings.Data, Name: a.settings.Name, Mesh: a.settings.Mesh, Slots: a.settings.Slots, Shares: a.settings.Shares.Of,
 		AnonymousRead: anonymousRead, Log: log, Fleet: fleet, Compile: compile,
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/node"
 )
 
 // settings are what the flags, the environment and adp.yaml come to. A setting that a verb does not have stays zero.
@@ -27,6 +28,7 @@ type settings struct {
 	Mesh   string
 	Name   string
 	Slots  int
+	Shares node.Shares
 	Log    string // debug, info, warn, error
 }
 
@@ -54,8 +56,9 @@ func (a *app) nodeFlags(cmd *cobra.Command) {
 	f.Var(text{&a.settings.Mesh, meshName}, "mesh", "name of the mesh [ADP_MESH]")
 	f.Var(text{&a.settings.Name, nodeName}, "name", "name of the node [ADP_NAME]")
 	f.Var(count[int]{&a.settings.Slots, 0}, "slots", "runs at once; 0: as many as cores [ADP_SLOTS]")
+	f.Var(shares{&a.settings.Shares}, "share", "what a tenant or product may have, as in 'product sales/orders fuel=500M runs=1 memory=256MiB'; may be repeated, or with ; between [ADP_SHARE]")
 	f.StringVar(&a.settings.Log, "log", "warn", "debug, info, warn or error, to stderr [ADP_LOG]")
-	for _, name := range []string{"listen", "mesh", "name", "slots", "log"} {
+	for _, name := range []string{"listen", "mesh", "name", "slots", "share", "log"} {
 		markSetting(f, name)
 	}
 }
@@ -117,7 +120,7 @@ func fromEnvironment(cmd *cobra.Command) error {
 }
 
 // fileSettings are the names that adp.yaml may hold.
-var fileSettings = []string{"node", "output", "listen", "mesh", "name", "slots", "log"}
+var fileSettings = []string{"node", "output", "listen", "mesh", "name", "slots", "share", "log"}
 
 func fromFile(cmd *cobra.Command, path string) error {
 	b, err := os.ReadFile(path)
@@ -140,14 +143,23 @@ func fromFile(cmd *cobra.Command, path string) error {
 		if !ok {
 			return nil
 		}
-		if err := cmd.Flags().Set(f.Name, v.Value); err != nil {
-			e := host.Errorf(host.CodeNodeSetup, "%s: %v", f.Name, err)
-			e.At = host.Position{File: path, Line: v.Line, Column: v.Column}
-			return e
+		list := []*yaml.Node{v}
+		if v.Kind == yaml.SequenceNode {
+			list = v.Content
+		}
+		for _, v := range list {
+			if err := cmd.Flags().Set(f.Name, v.Value); err != nil {
+				e := host.Errorf(host.CodeNodeSetup, "%s: %v", f.Name, err)
+				e.At = host.Position{File: path, Line: v.Line, Column: v.Column}
+				return e
+			}
 		}
 		return nil
 	})
 }
+
+// listed are the settings that adp.yaml may give a list of.
+var listed = []string{"share"}
 
 // readSettings takes a flat mapping of known names.
 func readSettings(path string, doc *yaml.Node) (map[string]*yaml.Node, error) {
@@ -169,7 +181,8 @@ func readSettings(path string, doc *yaml.Node) (map[string]*yaml.Node, error) {
 		if !slices.Contains(fileSettings, k.Value) {
 			return nil, bad(k, "there is no setting %q", k.Value)
 		}
-		if v.Kind != yaml.ScalarNode {
+		many := v.Kind == yaml.SequenceNode && slices.Contains(listed, k.Value)
+		if v.Kind != yaml.ScalarNode && !many || slices.ContainsFunc(v.Content, func(v *yaml.Node) bool { return v.Kind != yaml.ScalarNode }) {
 			return nil, bad(v, "%s takes one value", k.Value)
 		}
 		out[k.Value] = v

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/node"
 )
 
 // Values of flags that are checked as they are read, so that what means nothing is never taken for a default: a variable
@@ -152,6 +153,22 @@ func (v labelValues) String() string {
 }
 
 func (v labelValues) Type() string { return "NAME=VALUE" }
+
+// shares is a flag that takes what tenants and products may have, with semicolons between them or one at a time.
+type shares struct{ to *node.Shares }
+
+func (v shares) Set(s string) error {
+	for one := range strings.SplitSeq(s, ";") {
+		if err := v.to.Add(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v shares) String() string { return "" } // nobody has limits unless told
+
+func (v shares) Type() string { return "SHARE" }
 
 // seconds is a flag that takes a time of whole seconds, from least to most.
 type seconds struct {

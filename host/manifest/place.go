@@ -15,7 +15,7 @@ func (c *compiler) placement() host.Placement {
 	p := host.Placement{Node: text(m, "node"), Labels: settings(m, "labels"), Features: scalars(m, "features")}
 	if v := value(m, "memory"); v != nil {
 		var ok bool
-		if p.Memory, ok = parseSize(v.Value); !ok {
+		if p.Memory, ok = host.ParseSize(v.Value); !ok {
 			c.add(at(v), host.CodeManifestType, "write a number, or one with KiB, MiB or GiB", "place.memory is %s, it should be a positive size", describe(v))
 		}
 	}

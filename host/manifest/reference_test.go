@@ -53,7 +53,7 @@ func TestReferenceOfLimits(t *testing.T) {
 		_, row, _ := strings.Cut(string(page), "| `limits."+name+"` |")
 		row, _, _ = strings.Cut(row, " |\n")
 		_, says, _ := strings.Cut(row, " | ")
-		if got, ok := parseSize(strings.ReplaceAll(says, ",", "")); !ok || got != want {
+		if got, ok := host.ParseSize(strings.ReplaceAll(says, ",", "")); !ok || got != want {
 			t.Errorf("REFERENCE.md says that limits.%s is %q, it is %d", name, says, want)
 		}
 	}
