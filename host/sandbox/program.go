@@ -34,7 +34,8 @@ type program struct {
 	fixed       string      // why instances cannot be restored; "" when they can
 	data        []wasm.Data // of memory, at the beginning
 	interpreted bool
-	users       int // guarded by owner.mu
+	users       int  // guarded by owner.mu
+	unwanted    bool // to be closed with its last user; guarded by owner.mu
 
 	mu     sync.Mutex
 	images map[imageKey]*image
@@ -277,11 +278,29 @@ func (p *program) release() {
 	if p.users--; p.users > 0 {
 		return
 	}
-	if ps.closed {
+	switch {
+	case ps.closed:
 		_ = p.close()
+	case p.unwanted:
+		delete(ps.ready, p.key)
+		_ = p.close()
+	default:
+		ps.rest(p)
+	}
+}
+
+// drop closes a program that nobody will ask for again, with its last user. It does nothing where there is none.
+func (ps *programs) drop(id programID) {
+	ps.mu.Lock()
+	p := ps.ready[id.key()]
+	if p == nil {
+		ps.mu.Unlock()
 		return
 	}
-	ps.rest(p)
+	ps.use(p)
+	p.unwanted = true
+	ps.mu.Unlock()
+	p.release()
 }
 
 // close ends all programs; those in use when their last instance does. What is being compiled is stopped, if it is elsewhere,

@@ -110,6 +110,30 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// What was interpreted goes with the run that found compiled code to do the same: it is much larger, and nobody asks for it again.
+func TestTrialLeavesOneProgram(t *testing.T) {
+	s := specOf(assemble(t, echo.text()), numbers)
+	for _, batches := range []int{1, enough + 3} { // ended by the flush, and in the middle
+		e := newEngine(t, Config{})
+		if _, err := guided(e, s, &fake{}, compiled, many(batches)...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := guided(e, s, &fake{}, nil, many(1)...); err != nil {
+			t.Fatal(err)
+		}
+		e.programs.mu.Lock()
+		for _, p := range e.programs.ready {
+			if p.interpreted {
+				t.Errorf("after %d batches the interpreted module is still there", batches)
+			}
+		}
+		if len(e.programs.ready) != 1 || len(e.programs.idle) != 1 {
+			t.Errorf("after %d batches there are %d programs, %d of them idle", batches, len(e.programs.ready), len(e.programs.idle))
+		}
+		e.programs.mu.Unlock()
+	}
+}
+
 func verdictOf(t *testing.T, dir string) string {
 	t.Helper()
 	for _, f := range files(t, dir) {

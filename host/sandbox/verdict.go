@@ -58,8 +58,13 @@ func (e *Engine) settle(id programID, v verdict) {
 	}
 }
 
-// agrees notes that compiled code did what the interpreter did.
-func (e *Engine) agrees(id programID) { e.settle(id, same) }
+// agrees notes that compiled code did what the interpreter did. What is interpreted is not needed again, and would be thirty
+// times the size of the module in memory.
+func (e *Engine) agrees(id programID) {
+	e.settle(id, same)
+	id.interpreted = true
+	e.programs.drop(id)
+}
 
 // differs notes that it did not, and tells everybody.
 func (e *Engine) differs(id programID, product host.ProductID, what string) {
