@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"host/failpoint", nil, "hit by every room, knows none"},
 	{"host/columnar", []string{"abi", "arrow", "host"}, "leaf: the type table in Arrow"},
 	{"host/quality", []string{"abi", "arrow", "host", "host/columnar"}, "leaf: pure judgement of batches"},
+	{"host/synthetic", []string{"arrow", "host", "host/columnar", "host/quality"}, "rows that a contract allows, for tests"},
 	{"host/policy", []string{"host"}, "pure decisions, no I/O"},
 	{"host/placement", []string{"host"}, "pure: state to moves"},
 	{"host/manifest", []string{"abi", "host"}, "documents, no I/O"},

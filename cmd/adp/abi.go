@@ -154,7 +154,7 @@ func fixtureRows(ctx context.Context, artifact registry.Artifact) (map[string][]
 	if err != nil {
 		return nil, nil // adp test says what is wrong with them
 	}
-	return node.Fixture{Product: artifact.Product, Files: found.In}.Rows(ctx)
+	return node.Fixture{Product: artifact.Product, Files: found.In}.Read(ctx)
 }
 
 func release(rows map[string][]arrow.RecordBatch) {

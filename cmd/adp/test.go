@@ -31,19 +31,38 @@ const shownRows = 20
 
 func (a *app) testCommand() *cobra.Command {
 	var update bool
+	var runs int
+	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "test DIR",
 		Short: "Run a product on its fixtures in the sandbox and compare what comes out",
 		Long: `Run a product on its fixtures in the sandbox and compare what comes out.
 
 testdata/in/INPUT.csv (or .ndjson, .parquet) feeds an input, testdata/out/PORT.csv is what must come out: the same rows
-in any order. An empty cell is null, "" the empty text. The rules of the contracts are checked as on a node.`,
+in any order. An empty cell is null, "" the empty text. The rules of the contracts are checked as on a node.
+
+With --random the fixtures are left alone: the product runs on rows made up, of any kind that its input contracts allow.
+Its code must not fail on them; what fails is shown with as few rows as do it. How often they broke each rule of the
+outputs is shown, too: a rule that no row ever breaks guards against nothing that can come.`,
+		Example: `  adp test hello
+  adp test hello --update         # testdata/out is what comes out now
+  adp test hello --random 200     # 200 runs on rows that the contracts of the inputs allow`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch random := cmd.Flags().Changed("random"); {
+			case random && update, cmd.Flags().Changed("seed") && !random:
+				return &usageError{"--random goes without --update, and --seed with --random", cmd.CommandPath()}
+			case random && runs < 1:
+				return &usageError{"--random takes a number of runs, at least 1", cmd.CommandPath()}
+			case random:
+				return a.random(cmd.Context(), args[0], runs, seed)
+			}
 			return a.test(cmd.Context(), args[0], update)
 		},
 	}
 	cmd.Flags().BoolVar(&update, "update", false, "write what comes out to testdata/out instead of comparing")
+	cmd.Flags().IntVar(&runs, "random", 0, "run so often on rows made up, instead of the fixtures")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "make the rows up from this number, to repeat what was found")
 	return cmd
 }
 

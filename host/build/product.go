@@ -116,9 +116,18 @@ func writeBack(dir string, bundle *manifest.Bundle, changed bool) error {
 	return nil
 }
 
-// neighbour looks for the product of an upstream port in the folders around dir, as domain/product folders of one
-// repository lie, and gives the port's contract; nil when it is not there.
+// neighbour is the contract of an upstream port whose product lies in a folder around dir, nil when none does.
 func neighbour(dir string, u manifest.Upstream) ([]byte, error) {
+	bundle, err := Neighbour(dir, u)
+	if bundle == nil || err != nil {
+		return nil, err
+	}
+	return bundle.OutputContract(u.Port), nil
+}
+
+// Neighbour looks for the product of an upstream port in the folders around dir, as domain/product folders of one
+// repository lie; nil when it is not there.
+func Neighbour(dir string, u manifest.Upstream) (*manifest.Bundle, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -138,8 +147,8 @@ func neighbour(dir string, u manifest.Upstream) ([]byte, error) {
 				continue // somebody else's unfinished work
 			}
 			if id := bundle.ID(host.LocalTenant); id.Domain == u.Domain && id.Name == u.Product {
-				if c := bundle.OutputContract(u.Port); c != nil {
-					return c, nil
+				if bundle.OutputContract(u.Port) != nil {
+					return bundle, nil
 				}
 			}
 		}

@@ -318,6 +318,30 @@ func (b *Bundle) at(e *host.Error, v *yaml.Node) *host.Error {
 // inputSettings are an input's settings in the adp block, nil when there are none.
 func (b *Bundle) inputSettings(name string) *yaml.Node { return value(value(b.block, "inputs"), name) }
 
+// OutputMode is how what the code emits to a port becomes its table.
+func (b *Bundle) OutputMode(port string) host.OutputMode {
+	return host.OutputMode(word(value(value(b.block, "outputs"), port), "mode", string(host.Append)))
+}
+
+// Promises are the rules that the contract of an input holds its rows to: what its producer answers for, and the product may
+// rely on. None for an input whose contract is not here.
+func (b *Bundle) Promises(in host.Input) []host.Rule {
+	i := slices.IndexFunc(items(b.Product.root, "inputPorts"), func(p *yaml.Node) bool { return text(p, "name") == in.Name })
+	if i < 0 {
+		return nil
+	}
+	name, object := b.inputContract(items(b.Product.root, "inputPorts")[i]), in.Name
+	if u, ok := parseUpstream(in.Name, in.From); ok && name == "" {
+		name, object = u.Path(), u.Port
+	}
+	d := b.contracts[name]
+	if d == nil {
+		return nil
+	}
+	t := (&compiler{sink: &sink{doc: b.Product}, b: b}).compileContract(d, object, true)
+	return append(t.rules, t.implied...)
+}
+
 // inputContract is the path of an input's contract, "" when it is its upstream's.
 func (b *Bundle) inputContract(port *yaml.Node) string {
 	if c := custom(port, contractProp); c != nil {

@@ -153,7 +153,7 @@ func (c *compiler) outputs() []host.Output {
 			c.add(at(value(p, "name")), host.CodeManifestField, "rename it", `"changes" is the address of the change feed`)
 		}
 		s := value(value(c.b.block, "outputs"), o.Name)
-		o.Mode = host.OutputMode(word(s, "mode", string(host.Append)))
+		o.Mode = c.b.OutputMode(o.Name)
 		o.Key = scalars(s, "key")
 		if custom(p, contractProp) == nil {
 			c.add(at(value(p, "name")), host.CodeManifestContract, "add customProperties: [{property: contract, value: contracts/"+o.Name+".yaml}]", "output %q has no contract", o.Name)

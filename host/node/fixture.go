@@ -29,7 +29,9 @@ type Fixture struct {
 	Product *host.Product
 	Module  []byte
 	// Files feed inputs and bindings, by name: file: URIs. An input without one is empty.
-	Files  map[string]string
+	Files map[string]string
+	// Rows feed inputs with what is in memory instead. They stay the caller's.
+	Rows   map[string]arrow.RecordBatch
 	Dir    string // an empty folder for what the run writes; the caller removes it
 	Engine *sandbox.Engine
 }
@@ -79,8 +81,8 @@ func (f Fixture) Execute(ctx context.Context) (FixtureResult, error) {
 	return out, err
 }
 
-// Rows reads what the fixture feeds to inputs, by input; the caller releases the batches.
-func (f Fixture) Rows(ctx context.Context) (map[string][]arrow.RecordBatch, error) {
+// Read reads what files feed to inputs, by input; the caller releases the batches.
+func (f Fixture) Read(ctx context.Context) (map[string][]arrow.RecordBatch, error) {
 	reader, err := file.New(file.Config{})
 	if err != nil {
 		return nil, host.Errorf(host.CodeDriverOpen, "%w", err)
@@ -163,6 +165,9 @@ type fixtureFiles struct {
 
 // Schema is the input's own. Rows of a change feed carry _op and _seq where the fixture has them.
 func (x fixtureFiles) Schema(ctx context.Context, _ *host.Product, in *host.Input) (*arrow.Schema, error) {
+	if rows := x.f.Rows[in.Name]; rows != nil {
+		return rows.Schema(), nil
+	}
 	s, err := columnar.Schema(in.Schema)
 	if err != nil || in.Mode == host.Snapshot || x.f.Files[in.Name] == "" {
 		return s, err
@@ -178,10 +183,13 @@ func (x fixtureFiles) Schema(ctx context.Context, _ *host.Product, in *host.Inpu
 }
 
 func (x fixtureFiles) Pending(_ context.Context, _ *host.Product, in *host.Input, c host.Cursor) (bool, error) {
-	return c == nil && x.f.Files[in.Name] != "", nil
+	return c == nil && (x.f.Files[in.Name] != "" || x.f.Rows[in.Name] != nil), nil
 }
 
 func (x fixtureFiles) Open(ctx context.Context, p *host.Product, in *host.Input, _ host.Cursor) (drivers.Reader, error) {
+	if rows := x.f.Rows[in.Name]; rows != nil {
+		return &remembered{rows: rows}, nil
+	}
 	uri := x.f.Files[in.Name]
 	if uri == "" {
 		return nothing{}, nil
@@ -228,6 +236,21 @@ func (x fixtureBindings) Open(ctx context.Context, _ host.ProductID, binding str
 		return nothing{}, nil
 	}
 	return x.read(ctx, uri, r.Schema, host.Options{file.OptionQuiet: "0s"})
+}
+
+// remembered is an input of one batch.
+type remembered struct {
+	rows arrow.RecordBatch // nil: it has been read
+	nothing
+}
+
+func (r *remembered) Next(context.Context) (drivers.Batch, error) {
+	rec := r.rows
+	if r.rows = nil; rec == nil {
+		return drivers.Batch{}, io.EOF
+	}
+	rec.Retain()
+	return drivers.Batch{Record: rec}, nil
 }
 
 // nothing is an input without rows.
