@@ -303,3 +303,41 @@ func lengthOr(p pointer, n int64) int64 {
 	}
 	return n
 }
+
+// TestStartIsPaidFor: memory, table and segments of a module are paid for before they are there, by runs from an image too.
+func TestStartIsPaidFor(t *testing.T) {
+	engines(t, func(t *testing.T, e *Engine) {
+		fat := guest{memory: "200", fields: `(table 10000 funcref) (data (i32.const 0) "` + strings.Repeat("x", 64_000) + `")`}
+		slim, large := specOf(assemble(t, guest{memory: "200"}.text()), numbers), specOf(assemble(t, fat.text()), numbers)
+		const more = 10_000<<2 + 64_000/8 // the segment and its frame apart
+		usage := func(s Spec) (u [3]int64) {
+			for n := range u {
+				use, err := runAll(e, s, &fake{}, counting(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				u[n] = use.Fuel
+			}
+			return u
+		}
+		a, b := usage(slim), usage(large)
+		for n := range a {
+			if a[n] != a[0] || b[n] != b[0] {
+				t.Fatalf("runs cost %d and %d", a, b)
+			}
+		}
+		if d := b[0] - a[0]; d < more || d > more+100 {
+			t.Errorf("a table of 10,000 and 64,000 bytes of data cost %d, want %d", d, more)
+		}
+		if a[0] < 200<<13 {
+			t.Errorf("200 pages of memory cost less than %d", a[0])
+		}
+		before := e.Stats().Initialised
+		large.Product.Limits.Fuel = 200<<13 + more
+		_, err := runAll(e, large, &fake{}, counting(1))
+		wantError(t, err, host.CodeGuestFuel, "to start")
+		if n := e.Stats().Initialised - before; n != 0 {
+			t.Errorf("%d instances were made that could not be paid for", n)
+		}
+	})
+}

@@ -146,10 +146,15 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 		i.resume(m, b)
 		return nil
 	}
+	if cost := i.program.cost; cost > i.limits.Fuel {
+		return host.Errorf(host.CodeGuestFuel, "the guest needs %d of fuel to start, for its memory and what lies in it, its limit is %d", cost, i.limits.Fuel).
+			WithHint("raise limits.fuel")
+	}
 	i.program.owner.stats.initialised.Add(1)
 	b, err := newBody(ctx, i.program, limit)
 	if err == nil {
 		i.inhabit(b)
+		i.meter.charge(i.program.cost)
 		err = i.program.fill(b.mem)
 	}
 	if err != nil {

@@ -89,7 +89,7 @@ func TestKitsTrapsSayWhere(t *testing.T) {
 		says   string // on the stack: both are built without names
 	}{
 		{"go", abitest.BuildGo(t, folder), func(s *Spec) { s.Product.Config = map[string]string{"do": "deadlock"} }, host.CodeGuestTrap, `at \$\d+\+0x\w+\n.*at \$\d+\+0x`},
-		{"rust", abitest.PrebuiltRust(t, "conform"), func(s *Spec) { s.Product.Limits.Fuel = 3000 }, host.CodeGuestFuel, `at adp_alloc\+0x`},
+		{"rust", abitest.PrebuiltRust(t, "conform"), func(s *Spec) { s.Product.Limits.Fuel = 170_000 }, host.CodeGuestFuel, `at adp_alloc\+0x`},
 	} {
 		var first string
 		for _, interpreter := range []bool{true, false} {

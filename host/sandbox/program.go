@@ -30,6 +30,7 @@ type program struct {
 	cache       wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
 	compiled    wazero.CompiledModule
 	minMemory   int64
+	cost        int64       // fuel that an instance costs before any of its code runs
 	globals     int         // that are exported to be restored
 	fixed       string      // why instances cannot be restored; "" when they can
 	data        []wasm.Data // of memory, at the beginning
@@ -46,7 +47,7 @@ type program struct {
 
 // compile makes a program of a module. dir is where the compiled code is kept and looked for; "" nowhere.
 func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (_ *program, err error) {
-	p := &program{interpreted: cfg.Interpreter, globals: m.Globals, fixed: m.Reason, data: m.Data, images: map[imageKey]*image{}}
+	p := &program{interpreted: cfg.Interpreter, globals: m.Globals, fixed: m.Reason, cost: m.Start, data: m.Data, images: map[imageKey]*image{}}
 	defer func() {
 		if err != nil {
 			_ = p.close()

@@ -31,12 +31,13 @@
 //
 // Each instruction has a price (opcodes.txt). A stretch of code that is always executed together is charged at its
 // beginning, so the sum over a completed call is exact and the same in every engine; see segments.go. Operations that work
-// on a length pay for the length before they happen.
+// on a length pay for the length before they happen. What an engine does before any code runs has a price too, which whoever
+// instantiates takes: Instantiable.Start.
 package wasm
 
 // Version is that of the rewriter. Together with CostHash and Options it determines the rewritten bytes: all three belong
 // in the key of any cache of them (see Options.Key).
-const Version = "8"
+const Version = "9"
 
 // Names that metering adds. No guest may use them.
 const (

@@ -19,6 +19,7 @@ type Instantiable struct {
 	Bytes   []byte
 	Data    []Data // to be written into memory, in this order, before anything runs; Bytes does not do it
 	Globals int    // exported as ExportGlobal and a number, from 0
+	Start   int64  // fuel that instantiation costs, before anything of it happens
 	Reason  string // why instances cannot be put back into an earlier state; "" when they can
 }
 
@@ -32,7 +33,7 @@ type Data struct {
 // engine evaluates each in every start: they are taken out where no instruction can name them.
 func (x *Metered) Instantiable() Instantiable {
 	m := x.module
-	var out Instantiable
+	out := Instantiable{Start: m.startCost()}
 	reason, namesData := m.uses()
 	data, apart := m.activeData()
 	apart = apart && !namesData
@@ -57,6 +58,23 @@ func (x *Metered) Instantiable() Instantiable {
 	}
 	out.Bytes = w.out
 	return out
+}
+
+// startCost prices what an engine does before any code runs, as the instructions that would do the same: memory and tables that
+// grow to what they are at least, segments that are written by their length. A segment by itself costs no more than a few
+// instructions, since nobody calls for it.
+func (m *Module) startCost() int64 {
+	cost := int64(len(m.elems)+m.datas) * 8
+	grow, fill, write := opcodes().core[opMemoryGrow], opcodes().misc[0x0f], opcodes().misc[0x08]
+	for _, b := range m.memories {
+		cost += int64(b.Min) << grow.unitBits
+	}
+	for _, t := range m.tables {
+		cost += int64(t.size.Min) << fill.unitBits
+	}
+	elements, data := m.sections[secElement], m.sections[secData]
+	cost += int64(elements.end-elements.start) << opcodes().misc[0x0c].unitBits // a byte or more is an entry
+	return cost + int64(data.end-data.start)>>-write.unitBits
 }
 
 // globalExports are the entries that export the globals that change.

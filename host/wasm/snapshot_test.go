@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,34 @@ func TestJoinedData(t *testing.T) {
 	} {
 		if got := joinedData(c.in); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestStartCost: what happens before any code runs has the price of the instructions that would do it.
+func TestStartCost(t *testing.T) {
+	cost := func(text string) int64 {
+		t.Helper()
+		m, err := Parse(Assemble(text + "\nfunc f () -> ()\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := Meter(m, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Instantiable().Start
+	}
+	for _, c := range []struct {
+		text string
+		want int64
+	}{
+		{"", 0}, {"memory 1", 8192}, {"memory 100 200", 819_200}, {"table funcref 1000 2000", 4000},
+		{"table funcref 1000\nelem 0 $f $f", 4000 + 8 + 2*8}, // a vector of one, kind, offset and end, length, two functions
+		{"memory 1\ndata " + strings.Repeat("x", 8000), 8192 + 8 + 8004/8},
+	} {
+		if got := cost(c.text); got != c.want {
+			t.Errorf("%.40q costs %d, want %d", c.text, got, c.want)
 		}
 	}
 }
