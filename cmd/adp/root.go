@@ -43,7 +43,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 contract or policy violated, 4 not allowe
 		return &usageError{err.Error(), cmd.CommandPath()}
 	})
 	a.globalFlags(root)
-	root.AddCommand(a.newCommand(), a.buildCommand(), a.testCommand(), a.runCommand(), a.upCommand(), a.demoCommand(),
+	root.AddCommand(a.newCommand(), a.buildCommand(), a.testCommand(), a.devCommand(), a.runCommand(), a.upCommand(), a.demoCommand(),
 		a.findCommand(), a.accessCommand(), a.useCommand(), a.controlCommand(), a.nodeCommand(), a.abiCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)

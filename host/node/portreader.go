@@ -70,7 +70,7 @@ func (r *portReader) next(ctx context.Context) (arrow.RecordBatch, error) {
 			return nil, r.judge(ctx, err)
 		}
 		if r.feed && (r.at.scan != nil || r.mode == host.Append) {
-			rec = asInserts(rec, r.at.seq)
+			rec = AsInserts(rec, r.at.seq)
 		}
 		return rec, nil
 	}
@@ -148,8 +148,8 @@ func headRef(p host.Pointer) host.HeadRef {
 	return host.HeadRef{Seq: p.Seq, Hash: p.Hash, Location: p.Location}
 }
 
-// asInserts adds the columns _op and _seq; it takes over rec.
-func asInserts(rec arrow.RecordBatch, seq host.Seq) arrow.RecordBatch {
+// AsInserts adds the columns _op and _seq; it takes over rec.
+func AsInserts(rec arrow.RecordBatch, seq host.Seq) arrow.RecordBatch {
 	defer rec.Release()
 	n := int(rec.NumRows())
 	op := array.NewStringBuilder(memory.DefaultAllocator)

@@ -88,7 +88,7 @@ func (p Property) feeds(ctx context.Context, in *host.Input) (bool, error) {
 
 // changed makes a change feed of rows: all are inserted, and some deleted again. It takes over rec.
 func changed(r *rand.Rand, rec arrow.RecordBatch) arrow.RecordBatch {
-	inserted := asInserts(rec, 1)
+	inserted := AsInserts(rec, 1)
 	defer inserted.Release()
 	var gone []arrow.RecordBatch
 	for row := range inserted.NumRows() {
