@@ -49,16 +49,18 @@ func (m *Module) exceeded(l Limits) []error {
 	for _, mem := range m.memories {
 		check("pages of memory", int(mem.Min), l.MemoryPages)
 	}
-	total, squares := 0, 0
+	total, squares, walk := 0, 0, 0
 	for i := range m.bodies {
 		b := &m.bodies[i]
 		total += b.blocks * b.locals
 		squares += b.blocks * b.blocks
+		walk += b.walk
 		if len(errs) <= mostReasons {
 			errs = append(errs, m.bodyExceeded(i, l)...)
 		}
 	}
 	check("blocks × locals in the module", total, l.ModuleBlockLocals)
+	check("steps from the blocks of the module up to the first", walk, l.BlockWalks)
 	check("blocks × blocks in the module", squares, l.BlockSquares)
 	return errs
 }

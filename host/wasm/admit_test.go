@@ -104,7 +104,7 @@ func bombOfBlocks(blocks, locals int) string {
 
 // TestMeterChecksWhatItWrites: a module within the limits may leave them when it is metered.
 func TestMeterChecksWhatItWrites(t *testing.T) {
-	text := "func bomb (i32) -> ()\n" + strings.Repeat("loop\nlocal.get 0\nbr_if 0\nend\n", 20_000) // 60,002 blocks; metered, more than twice as many
+	text := "func bomb (i32) -> ()\n" + strings.Repeat("loop\nlocal.get 0\nbr_if 0\nend\n", 6_000) // three blocks each; metered, more than twice as many
 	m, err := wasm.Parse(wasm.Assemble(text))
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,8 @@
 package wasm
 
 import (
-	"math"
 	"slices"
+	"sort"
 	"strconv"
 )
 
@@ -11,7 +11,8 @@ type Bomb struct {
 	Name  string
 	Limit int
 	Make  func(n int) []byte
-	Slow  bool // takes more than its time to compile: see RATIONALE.md
+	// Metered: Limit is the most that is admitted once it is metered. Until then a hundredth of it might be left of the limit.
+	Metered bool
 }
 
 // bombModule is a module under construction: functions without names, exported not at all.
@@ -240,9 +241,6 @@ func Bombs() []Bomb {
 			return one(n, V128, c)
 		}},
 		{Name: "nested blocks", Limit: l.Nesting, Make: func(n int) []byte { return one(0, 0, around(n, []byte{opBlock, 0x40}, nil, []byte{opEnd})) }},
-		{Name: "nested loops", Limit: l.Nesting, Slow: true, Make: func(n int) []byte {
-			return one(0, 0, around(n, []byte{opLoop, 0x40}, []byte{opI32Const, 1, opBrIf, 0}, []byte{opEnd}))
-		}},
 		{Name: "nested ifs", Limit: l.Nesting, Make: func(n int) []byte {
 			return one(0, 0, around(n, []byte{opI32Const, 1, opIf, 0x40}, nil, []byte{opElse, opCall, 0, opEnd}))
 		}},
@@ -260,12 +258,17 @@ func Bombs() []Bomb {
 	for name, unit := range map[string][]byte{
 		"loops":                   {opLoop, 0x40, opEnd},
 		"ifs":                     {opI32Const, 1, opIf, 0x40, opEnd},
+		"branches":                {opI32Const, 1, opBrIf, 0},
+		"calls in ifs":            {opI32Const, 1, opIf, 0x40, opCall, 0, opElse, opCall, 0, opEnd},
 		"loops tested at the top": {opLoop, 0x40, opI32Const, 1, opIf, 0x40, opBr, 1, opEnd, opEnd},
 	} {
-		bs = append(bs, Bomb{Name: name, Limit: int(math.Sqrt(float64(l.BlockSquares))), Slow: true, Make: func(n int) []byte {
-			return unitsUpTo(n, 1, I32, func(uint32) []byte { return unit })
-		}})
+		row := func(n int) []byte { return one(1, I32, slices.Repeat(code(unit), n)) }
+		bs = append(bs, Bomb{Name: name, Limit: mostMetered(row, 1<<17), Make: row, Metered: true})
 	}
+	nested := func(n int) []byte {
+		return one(0, 0, around(n, []byte{opLoop, 0x40}, []byte{opI32Const, 1, opBrIf, 0}, []byte{opEnd}))
+	}
+	bs = append(bs, Bomb{Name: "nested loops", Limit: mostMetered(nested, l.Nesting), Make: nested, Metered: true})
 	blocks := func(name string, locals int, t ValueType, unit func(local uint32) []byte) {
 		bs = append(bs, Bomb{Name: name, Limit: l.BlockLocals, Make: func(n int) []byte { return unitsUpTo(n, locals, t, unit) }})
 	}
@@ -298,6 +301,20 @@ func Bombs() []Bomb {
 		return b.bytes()
 	}})
 	return bs
+}
+
+// mostMetered is the largest n, up to most, that is admitted and metered.
+func mostMetered(make func(n int) []byte, most int) int {
+	return sort.Search(most, func(n int) bool {
+		m, err := ParseWithin(make(n+1), DefaultLimits)
+		if err == nil {
+			err = m.Admit(DefaultLimits, Policy{})
+		}
+		if err == nil {
+			_, err = Meter(m, Options{})
+		}
+		return err != nil
+	})
 }
 
 // unitsUpTo makes a function whose blocks × locals is n, as nearly as whole units and single blocks allow.

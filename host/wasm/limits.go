@@ -24,6 +24,7 @@ type Limits struct {
 	BranchTargets     int // of one br_table
 	BlockLocals       int // blocks × locals of one function: what time and memory of compilation follow
 	ModuleBlockLocals int // the same, summed over the module
+	BlockWalks        int // steps from each block up through those that every way to it passes, summed over the module
 	BlockSquares      int // blocks × blocks, summed over the functions of the module: an engine is slower than linear in them
 }
 
@@ -49,6 +50,7 @@ var DefaultLimits = Limits{
 	BranchTargets:     32_768,
 	BlockLocals:       1_000_000,
 	ModuleBlockLocals: 8_000_000,
+	BlockWalks:        500_000_000, // a module of 38 MB (Go with Arrow and its compute kernels) has 6 million
 	BlockSquares:      4_000_000_000,
 }
 

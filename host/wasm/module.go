@@ -80,6 +80,7 @@ type body struct {
 
 	instructions int
 	blocks       int // about the basic blocks that an engine makes of it
+	walk         int // steps up from each of them to the first: see walks.go
 
 	choices []choice // in the order of the code
 	nesting int

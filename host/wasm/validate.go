@@ -17,6 +17,7 @@ type validator struct {
 	results FuncType // the function's own label
 	tables  int      // br_tables so far
 	popped  []ValueType
+	walk    walk
 }
 
 // localGroup is a run of declared locals of one type.
@@ -31,7 +32,8 @@ type control struct {
 	unreachable bool
 	height      int // of the operand stack at its beginning
 	block       *FuncType
-	table       int // the last br_table that went here
+	table       int   // the last br_table that went here
+	above, join int64 // the depth of the block before it, and the least of those that branch to its label
 }
 
 // Opcodes that the code names. Their numbers are those of the specification.
@@ -110,7 +112,7 @@ func (p *sectionParser) validate(b *body) *Error {
 	t := &p.types[b.typ]
 	v := &p.validator
 	v.body, v.params, v.results = b, t.Params, FuncType{Results: t.Results}
-	v.groups, v.ops, v.ctl = v.groups[:0], v.ops[:0], v.ctl[:0]
+	v.groups, v.ops, v.ctl, v.walk = v.groups[:0], v.ops[:0], v.ctl[:0], walk{}
 	v.begin(p.Module, b.start, b.end)
 	v.localTypes()
 	b.code, b.blocks = v.pos, 1
@@ -129,6 +131,7 @@ func (p *sectionParser) validate(b *body) *Error {
 	if v.err != nil {
 		return v.err.(*Error)
 	}
+	b.walk = int(v.walk.steps)
 	return nil
 }
 
@@ -173,7 +176,7 @@ func (v *validator) push(op uint16, block *FuncType) {
 		v.fail("blocks nested deeper than %d", maxNesting)
 		return
 	}
-	v.ctl = append(v.ctl, control{op: op, height: len(v.ops), block: block})
+	v.ctl = append(v.ctl, control{op: op, height: len(v.ops), block: block, above: v.walk.depth, join: unled})
 	v.pushAll(block.Params)
 	v.body.nesting = max(v.body.nesting, len(v.ctl)-1)
 }
@@ -259,8 +262,10 @@ func (v *validator) step(in *instr) {
 	switch in.op.code {
 	case opBlock, opLoop, opIf, opElse, opEnd, opBrIf: // these begin a basic block
 		v.body.blocks++
+		v.follow(in)
 		v.control(in)
 	case opUnreachable, opBr, opBrTable, opReturn:
+		v.follow(in)
 		v.control(in)
 	case opCall:
 		v.body.calls++
@@ -310,11 +315,13 @@ func (v *validator) control(in *instr) {
 		v.pop(I32)
 		v.popAll(in.block.Params)
 		v.push(opIf, in.block)
+		v.walk.enter(v.walk.depth)
 	case opElse:
 		if c := v.popControl(); c.op != opIf {
 			v.fail("else without if")
 		} else {
 			v.push(opElse, c.block)
+			v.ctl[len(v.ctl)-1].join = c.join
 		}
 	case opEnd:
 		c := v.popControl()
