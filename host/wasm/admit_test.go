@@ -51,6 +51,8 @@ func TestAdmit(t *testing.T) {
 		{"many parameters", good + "func f (" + strings.Repeat("i32 ", 201) + ") -> ()\n", "201 parameters in a signature, at most 200"},
 		{"nested loops × locals", good + bombOfLoops(1000, 999), "blocks × locals, at most 1000000"},
 		{"blocks × locals", good + bombOfBlocks(20_000, 900), "blocks × locals, at most 1000000"},
+		{"a long row of ifs", good + "func f (i32) -> ()\n" + strings.Repeat("local.get 0\nif\nend\n", 20_000), "steps from the blocks of the module up to the first, at most 500000000"},
+		{"a row of ifs that a table leads to", good + dispatched(8_000), ""},
 		{"blocks × locals over many functions", good + strings.Repeat(bombOfBlocks(300, 900), 12), "blocks × locals in the module, at most 8000000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,6 +81,19 @@ func numbered(text string) string {
 		text = strings.Replace(text, "func bomb ", fmt.Sprintf("func bomb%d ", i), 1)
 	}
 	return text
+}
+
+// dispatched is a table and as many cases, each with a branch of its own: what compilers make of switches and state machines.
+func dispatched(cases int) string {
+	var b strings.Builder
+	b.WriteString("func f (i32) -> ()\n" + strings.Repeat("block\n", cases) + "local.get 0\nbr_table")
+	for i := range cases {
+		fmt.Fprintf(&b, " %d", i)
+	}
+	for i := range cases {
+		fmt.Fprintf(&b, "\nend\nlocal.get 0\nif\nend\nbr %d", cases-1-i)
+	}
+	return b.String() + "\n"
 }
 
 // bombOfLoops is 12 KB that took 1.4 s and 149 MiB to compile at a thousand loops and locals.

@@ -57,7 +57,7 @@ func TestExactness(t *testing.T) {
 	wg.Wait()
 	sums.differences = differences.Load()
 	t.Log(&sums)
-	if n >= 500 && (sums.trapped*20 < sums.calls || sums.fuel == 0 || sums.tooLong*10 > sums.modules || sums.nans == 0 || sums.engine*1000 > sums.modules) {
+	if n >= 500 && (sums.trapped*20 < sums.calls || sums.located*2 < sums.trapped || sums.putBack*4 < sums.modules || sums.fuel == 0 || sums.tooLong*10 > sums.modules || sums.nans == 0 || sums.engine*1000 > sums.modules) {
 		t.Error("the generated modules are too much alike")
 	}
 }
@@ -66,6 +66,7 @@ func TestExactness(t *testing.T) {
 type exactSums struct {
 	modules, calls, trapped, tooLong, nans, instructions, fuel, differences int64
 	located                                                                 int64 // traps whose place was compared
+	putBack                                                                 int64 // modules whose instances were put back into their first state
 	engine                                                                  int64 // modules with which the compiler disagrees as they are
 }
 
@@ -79,11 +80,12 @@ func (s *exactSums) add(o *exactSums) {
 	s.fuel += o.fuel
 	s.engine += o.engine
 	s.located += o.located
+	s.putBack += o.putBack
 }
 
 func (s *exactSums) String() string {
-	return fmt.Sprintf("modules %d, calls %d (%d trapped, %d at the same place everywhere), instructions %d, fuel %d, left early for NaNs %d, for length %d, differences %d (and %d of the unmetered compiler)",
-		s.modules, s.calls, s.trapped, s.located, s.instructions, s.fuel, s.nans, s.tooLong, s.differences, s.engine)
+	return fmt.Sprintf("modules %d (%d put back and run again), calls %d (%d trapped, %d at the same place everywhere), instructions %d, fuel %d, left early for NaNs %d, for length %d, differences %d (and %d of the unmetered compiler)",
+		s.modules, s.putBack, s.calls, s.trapped, s.located, s.instructions, s.fuel, s.nans, s.tooLong, s.differences, s.engine)
 }
 
 // exactLab has the engines that modules are compared in, and keeps them from module to module.
@@ -110,7 +112,7 @@ func newExactLab(t testing.TB) *exactLab {
 		for _, metered := range []bool{false, true} {
 			w := &exactWorld{compiler: compiler, world: newWorld(t, fmt.Sprintf("compiler %v, metered %v", compiler, metered), compiler, nil)}
 			if metered {
-				w.options = new(wasm.Options)
+				w.options, w.ready = new(wasm.Options), true
 			}
 			i32 := []api.ValueType{api.ValueTypeI32}
 			_, err := w.r.NewHostModuleBuilder("env").NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
@@ -165,6 +167,32 @@ func (l *exactLab) module(seed uint64) error {
 	}
 	l.sums.instructions += int64(ref.Counts)
 	l.sums.fuel += ref.Fuel
+	return l.again(m, seed, strict)
+}
+
+// again puts the metered instances back into the state of their start, as a host does between runs, and makes the first calls once
+// more: nothing of all that happened can be left.
+func (l *exactLab) again(m *wasm.Module, seed uint64, strict bool) error {
+	back := false
+	for _, w := range l.worlds {
+		w.heard, w.gone = nil, w.gone || w.image == nil || !w.image.putBack(w.world, w.mod)
+		back = back || !w.gone
+	}
+	if !back {
+		return nil
+	}
+	l.sums.putBack++
+	ref := wasm.NewReference(m)
+	for _, x := range m.Exports {
+		if x.Kind != wasm.KindFunc {
+			continue
+		}
+		if err := l.call(ref, x, wasm.Arguments(seed, x.Type.Params), strict); errors.Is(err, errDone) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s, put back: %w", x.Name, err)
+		}
+	}
 	return nil
 }
 

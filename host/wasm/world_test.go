@@ -1,6 +1,7 @@
 package wasm_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type world struct {
 	granted int64
 	refills int
 	mods    []api.Module
+	ready   bool                    // metered modules are made ready to be put back
+	image   *state                  // of the module that was instantiated last, if it can be put back
 	locate  func(int) wasm.Position // of the module that was instantiated last: an offset of a trace in the author's module
 }
 
@@ -69,6 +72,8 @@ func (w *world) refill(_ context.Context, stack []uint64) {
 // instantiate meters a module if this world does, and runs its start function.
 func (w *world) instantiate(b []byte, name string) (api.Module, error) {
 	var out *wasm.Metered
+	var data []wasm.Data
+	w.image = nil
 	if m, err := wasm.Parse(b); w.options != nil {
 		if err != nil {
 			return nil, err
@@ -77,6 +82,13 @@ func (w *world) instantiate(b []byte, name string) (api.Module, error) {
 			return nil, err
 		}
 		b = out.Bytes
+		if w.ready {
+			i := out.Instantiable()
+			b, data = i.Bytes, i.Data
+			if i.Reason == "" {
+				w.image = &state{globals: make([]uint64, i.Globals)}
+			}
+		}
 		w.locate = func(offset int) wasm.Position { p, _ := out.LocateCode(offset); return p }
 	} else if err == nil {
 		b, w.locate = wasm.WithDebug(m), m.At
@@ -86,12 +98,50 @@ func (w *world) instantiate(b []byte, name string) (api.Module, error) {
 		return nil, err
 	}
 	w.mods = append(w.mods, m)
+	for _, d := range data {
+		if !m.Memory().Write(d.Offset, d.Bytes) {
+			return nil, fmt.Errorf("data at %d leave the memory", d.Offset)
+		}
+	}
 	if out != nil && out.HasStart {
 		if _, err := m.ExportedFunction(wasm.ExportStart).Call(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if w.image != nil {
+		w.image.capture(w, m)
+	}
 	return m, nil
+}
+
+// state is what a host keeps of an instance, to put it back.
+type state struct {
+	memory  []byte
+	globals []uint64
+	granted int64
+}
+
+func (s *state) capture(w *world, m api.Module) {
+	if mem := m.Memory(); mem != nil {
+		b, _ := mem.Read(0, mem.Size())
+		s.memory = bytes.Clone(b)
+	}
+	for i := range s.globals {
+		s.globals[i] = m.ExportedGlobal(wasm.ExportGlobal + strconv.Itoa(i)).Get()
+	}
+	s.granted = w.granted
+}
+
+// putBack makes an instance what it was after its start, false where that cannot be done: memory does not shrink.
+func (s *state) putBack(w *world, m api.Module) bool {
+	if mem := m.Memory(); mem != nil && (int(mem.Size()) != len(s.memory) || !mem.Write(0, s.memory)) {
+		return false
+	}
+	for i, v := range s.globals {
+		m.ExportedGlobal(wasm.ExportGlobal + strconv.Itoa(i)).(api.MutableGlobal).Set(v)
+	}
+	w.granted = s.granted
+	return true
 }
 
 // used is the fuel that has been used since the last reset.
