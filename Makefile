@@ -4,7 +4,7 @@ BIN     := bin/adp
 ARGS    ?=
 export CGO_ENABLED ?= 0
 
-.PHONY: demo build test check soak bench bench-cluster bench-sandbox clean tools
+.PHONY: demo build test check soak bench bench-cluster bench-sandbox bench-languages clean tools
 
 demo: build ## run the sample mesh on real data (ARGS="--once", ARGS="--once -o json")
 	@$(BIN) demo $(ARGS)
@@ -34,6 +34,9 @@ bench-cluster: build ## several nodes and many products: takeover, commits in pa
 
 bench-sandbox: ## the sandbox alone, guest kind by guest kind: what metering costs, how guests start, and what they do to one another
 	@$(GO) run ./samples/bench -sandbox $(ARGS)
+
+bench-languages: build ## per language: how soon an edit shows in adp dev, and how large a product is
+	@$(GO) run ./samples/bench -languages $(ARGS)
 
 clean:
 	rm -rf bin build

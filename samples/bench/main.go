@@ -54,7 +54,16 @@ var sandboxFigures = []struct {
 	{"batch", (*bench).batches},
 }
 
+// languageFigures are those of whoever writes products.
+var languageFigures = []struct {
+	name    string
+	measure func(*bench, context.Context) error
+}{
+	{"edit", (*bench).edit},
+}
+
 func main() {
+	ofLanguages := flag.Bool("languages", false, "measure the figures of whoever writes products instead")
 	ofCluster := flag.Bool("cluster", false, "measure the figures of several nodes and many products instead")
 	ofSandbox := flag.Bool("sandbox", false, "measure the figures of the sandbox instead")
 	idle := flag.String("idle", "", "be one of the idle processes: mesh or etcd") // how the bench starts its own children
@@ -63,6 +72,7 @@ func main() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [-short] [kernel] [meter] [flights] [wake] [commits] [idle]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -cluster [-short] [takeover] [commits] [parallel] [crowd]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead] [pools] [fair] [batch]")
+		fmt.Fprintln(flag.CommandLine.Output(), "       bench -languages [-short] [edit]")
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -77,6 +87,8 @@ func main() {
 	switch {
 	case *ofCluster:
 		figures = clusterFigures
+	case *ofLanguages:
+		figures = languageFigures
 	case *ofSandbox:
 		figures = sandboxFigures
 	}
