@@ -21,6 +21,10 @@ const (
 	startFunction = wasm.ExportStart
 )
 
+// keepInterpreted is how many bytes of modules stay interpreted when no instance uses them, besides the newest. The interpreter takes
+// thirty times as much memory, and hardly anybody comes back: what runs often is compiled.
+const keepInterpreted = 8 << 20
+
 // program is a compiled module, ready to be instantiated any number of times. It has a runtime of its own: modules of
 // different teams share no engine, and closing one frees all its code.
 type program struct {
@@ -35,6 +39,7 @@ type program struct {
 	fixed       string      // why instances cannot be restored; "" when they can
 	data        []wasm.Data // of memory, at the beginning
 	interpreted bool
+	size        int  // of the module, in bytes
 	users       int  // guarded by owner.mu
 	unwanted    bool // to be closed with its last user; guarded by owner.mu
 
@@ -47,7 +52,7 @@ type program struct {
 
 // compile makes a program of a module. dir is where the compiled code is kept and looked for; "" nowhere.
 func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (_ *program, err error) {
-	p := &program{interpreted: cfg.Interpreter, globals: m.Globals, fixed: m.Reason, cost: m.Start, data: m.Data, images: map[imageKey]*image{}}
+	p := &program{interpreted: cfg.Interpreter, size: len(m.Bytes), globals: m.Globals, fixed: m.Reason, cost: m.Start, data: m.Data, images: map[imageKey]*image{}}
 	defer func() {
 		if err != nil {
 			_ = p.close()
@@ -264,11 +269,24 @@ func (ps *programs) use(p *program) {
 func (ps *programs) rest(p *program) {
 	ps.idle = append(ps.idle, p)
 	for len(ps.idle) > ps.keep {
-		old := ps.idle[0]
-		ps.idle = ps.idle[1:]
-		delete(ps.ready, old.key)
-		_ = old.close()
+		ps.evict(0)
 	}
+	interpreted := 0
+	for n := len(ps.idle) - 1; n >= 0; n-- {
+		if q := ps.idle[n]; q.interpreted {
+			if interpreted += q.size; interpreted > keepInterpreted && q != p {
+				ps.evict(n)
+			}
+		}
+	}
+}
+
+// evict closes an idle program. The caller holds mu.
+func (ps *programs) evict(n int) {
+	old := ps.idle[n]
+	ps.idle = append(ps.idle[:n], ps.idle[n+1:]...)
+	delete(ps.ready, old.key)
+	_ = old.close()
 }
 
 // release gives a program back.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,6 +99,41 @@ func TestEviction(t *testing.T) {
 	}
 	if err := held.Open(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// Interpreted modules are large, and few of them stay: by their sizes, and the newest in any case.
+func TestFewInterpretedStay(t *testing.T) {
+	e := newEngine(t, Config{})
+	ps, size := e.programs, 0
+	ps.load = func(_ context.Context, id programID, _ func() ([]byte, error)) (*program, error) {
+		return &program{interpreted: id.interpreted, size: size}, nil
+	}
+	for n, c := range []struct {
+		size, stay int
+	}{{keepInterpreted / 2, 2}, {keepInterpreted / 4, 4}, {keepInterpreted * 2, 1}, {1, 5}} {
+		size = c.size
+		for m := range 5 {
+			for _, interpreted := range []bool{false, true} {
+				p, err := ps.acquire(t.Context(), programID{module: host.Digest(fmt.Sprint(n, m)), interpreted: interpreted}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.release()
+			}
+		}
+		got := 0
+		for _, p := range ps.idle {
+			if p.interpreted && p.size == size {
+				got++
+			}
+		}
+		if got != c.stay || len(ps.ready) != len(ps.idle) {
+			t.Errorf("%d interpreted modules of %d bytes stay, want %d; %d programs, %d of them idle", got, size, c.stay, len(ps.ready), len(ps.idle))
+		}
+	}
+	if len(ps.idle) != 20+5 {
+		t.Errorf("%d programs are idle: those that are compiled stay", len(ps.idle))
 	}
 }
 
