@@ -392,3 +392,31 @@ func (c *compactions) Watch(ctx context.Context, key string, opts ...clientv3.Op
 	}()
 	return out
 }
+
+// TestMemberHangsUp: a member that is closed ends the calls of those that watch by way of it, and does not wait for them as etcd would: they
+// would wait for it as well.
+func TestMemberHangsUp(t *testing.T) {
+	t.Parallel()
+	r := newTrio(t, nil)
+	c := r.open(t, "n1", faultTTL)
+	s := r.servers[0]
+	conn, err := clientv3.New(clientv3.Config{Endpoints: []string{r.fronts[0].Client}, TLS: r.config(t, "n2", faultTTL).TLS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	watch := conn.Watch(t.Context(), "x", clientv3.WithCreatedNotify())
+	if res := <-watch; !res.Created {
+		t.Fatalf("%+v, %v", res, res.Err())
+	}
+	before := time.Now()
+	if err := r.stop(0); err != nil {
+		t.Fatal(err)
+	}
+	if took, wait := time.Since(before), s.etcd.Server.Cfg.ReqTimeout(); took >= wait {
+		t.Errorf("closed in %v: it has waited %v for a watch", took, wait)
+	}
+	if _, err := c.Members(t.Context()); err != nil { // by way of the others
+		t.Error(err)
+	}
+}

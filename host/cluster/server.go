@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.etcd.io/etcd/server/v3/storage/wal"
+	"google.golang.org/grpc"
 
 	"github.com/adp-host/adp/host"
 )
@@ -24,6 +25,9 @@ type server struct {
 	etcd   *embed.Etcd
 	client *clientv3.Client
 	space  *space // nil until etcd is ready
+
+	mu    sync.Mutex
+	calls []*grpc.Server // of clients elsewhere
 }
 
 // Sizes of etcd that suit a node better than those of a dedicated machine.
@@ -54,11 +58,14 @@ func startServer(ctx context.Context, cfg Config) (*server, error) {
 		return nil, err
 	}
 	segmentSize()
-	e, err := embed.StartEtcd(embedConfig(cfg))
+	s := &server{lock: lock}
+	c := embedConfig(cfg)
+	c.ServiceRegister = s.serves
+	e, err := embed.StartEtcd(c)
 	if err != nil {
 		return nil, errors.Join(host.Errorf(host.CodeNodeEtcd, "etcd does not start on %s: %w", cfg.Dir, err), lock.Close())
 	}
-	s := &server{lock: lock, etcd: e, client: v3client.New(e.Server)}
+	s.etcd, s.client = e, v3client.New(e.Server)
 	select {
 	case <-e.Server.ReadyNotify():
 		if err := reserve(filepath.Join(cfg.Dir, "member", "snap", "db"), dbReserve); err != nil {
@@ -114,6 +121,23 @@ func embedConfig(cfg Config) *embed.Config {
 	return c
 }
 
+// serves is told of what answers clients elsewhere.
+func (s *server) serves(calls *grpc.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, calls)
+}
+
+// hangUp ends the calls of clients elsewhere. Those that watch never end by themselves: etcd would wait for them, for as long as a
+// request may take, while they wait for etcd. They turn to another member at once.
+func (s *server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, calls := range s.calls {
+		calls.Stop()
+	}
+}
+
 func (s *server) close() error {
 	if s.space != nil {
 		s.space.end()
@@ -122,6 +146,7 @@ func (s *server) close() error {
 	if errors.Is(err, context.Canceled) { // how the in-process client says that it has closed
 		err = nil
 	}
+	s.hangUp()
 	s.etcd.Close()
 	return errors.Join(err, s.lock.Close())
 }
