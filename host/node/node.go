@@ -12,7 +12,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/drivers/file"
@@ -313,12 +316,7 @@ func (n *Node) Close() error {
 	n.wg.Wait()
 	var errs []error
 	if n.cluster != nil {
-		for _, o := range n.owned() {
-			<-o.done
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			errs = append(errs, n.cluster.Release(ctx, o.ownership()))
-			cancel()
-		}
+		n.leave(n.owned())
 		errs = append(errs, n.cluster.Close())
 	}
 	if n.engine != nil {
@@ -328,6 +326,35 @@ func (n *Node) Close() error {
 		unlock()
 	}
 	return errors.Join(errs...)
+}
+
+// leaving is how many products are released at a time when a node closes.
+const leaving = 16
+
+// leave releases products, so that nobody needs to wait for the end of the lease. An etcd that does not answer, as that of a mesh
+// whose nodes are all stopped, is asked no further after the first second: the lease ends by itself.
+func (n *Node) leave(owners []*owner) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	var all errgroup.Group
+	all.SetLimit(leaving)
+	var left atomic.Int64
+	for _, o := range owners {
+		<-o.done
+		all.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if err := n.cluster.Release(ctx, o.ownership()); err != nil {
+				left.Add(1)
+				stop(err)
+			}
+			return nil
+		})
+	}
+	_ = all.Wait()
+	if k := left.Load(); k > 0 {
+		n.log.Warn("products are not released and wait for the end of the node's lease", "products", k, "error", context.Cause(ctx))
+	}
 }
 
 // Token is the owner's secret, also in the file "token" of the data directory with mode 0600.
