@@ -128,13 +128,26 @@ func (s *server) serves(calls *grpc.Server) {
 	s.calls = append(s.calls, calls)
 }
 
-// hangUp ends the calls of clients elsewhere. Those that watch never end by themselves: etcd would wait for them, for as long as a
-// request may take, while they wait for etcd. They turn to another member at once.
-func (s *server) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, calls := range s.calls {
-		calls.Stop()
+// grace is what calls of clients elsewhere have to end when a member closes.
+const grace = 300 * time.Millisecond
+
+// closeEtcd ends the calls of clients elsewhere when they have been told to turn to other members, and had time to. Those that watch never
+// end by themselves: etcd would wait for them, for as long as a request may take, while they wait for etcd.
+func (s *server) closeEtcd() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.etcd.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(grace):
+		s.mu.Lock()
+		for _, calls := range s.calls {
+			calls.Stop()
+		}
+		s.mu.Unlock()
+		<-closed
 	}
 }
 
@@ -146,8 +159,7 @@ func (s *server) close() error {
 	if errors.Is(err, context.Canceled) { // how the in-process client says that it has closed
 		err = nil
 	}
-	s.hangUp()
-	s.etcd.Close()
+	s.closeEtcd()
 	return errors.Join(err, s.lock.Close())
 }
 
