@@ -33,10 +33,12 @@ func (c *slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Che
 }
 
 // harmless is what etcd calls an error and is none: a version that it writes a moment later, since its database is
-// folded up once a second; and its own listeners at their end.
+// folded up once a second; its own listeners at their end; and a change of the members that was asked for twice, which the
+// second who asks is told.
 var harmless = map[string]bool{
 	"failed to update storage version":              true,
 	"setting up serving from embedded etcd failed.": true,
+	"Validation on configuration change failed":     true,
 }
 
 func (c *slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
