@@ -15,11 +15,8 @@ type frame struct {
 	at   int    // where it stood, in the code section of the metered module; -1: nobody knows
 }
 
-// maxFrames is how much of a guest's stack an error shows, maxName how much of a function's name.
-const (
-	maxFrames = 10
-	maxName   = 200
-)
+// maxFrames is how much of a guest's stack an error shows. Names are short and on one line: see host/wasm.
+const maxFrames = 10
 
 // splitTrap takes wazero's error apart:
 //
@@ -72,9 +69,6 @@ func functionName(name string) string {
 	name, _, _ = strings.Cut(strings.TrimSuffix(name, ")"), ") ") // results
 	if n := strings.LastIndexByte(name, '('); n > 0 {
 		name = name[:n] // parameters
-	}
-	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "") + "…"
 	}
 	return name
 }

@@ -2,9 +2,11 @@ package wasm_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -473,6 +475,27 @@ func TestTrapsNameTheAuthorsFunction(t *testing.T) {
 		_, err = m.ExportedFunction("f").Call(ctx)
 		if err == nil || !strings.Contains(err.Error(), ".inner()") || !strings.Contains(err.Error(), ".f()") {
 			t.Errorf("trace %v", err)
+		}
+	}
+}
+
+// TestHostileNames: names of megabytes, and of many lines, are neither in every frame of a trace. They were: eight of megabytes made
+// a quarter of a gigabyte of one error.
+func TestHostileNames(t *testing.T) {
+	name := strings.Repeat("x", 8<<20) + "\n\t\t0x10: adp:1\n\t.forged()"
+	vec := func(b []byte) []byte { return append(binary.AppendUvarint(nil, uint64(len(b))), b...) }
+	section := func(id byte, content []byte) []byte { return append([]byte{id}, vec(content)...) }
+	names := append(section(0, vec([]byte("m\nm"))), section(1, slices.Concat([]byte{2, 0}, vec([]byte(name)), []byte{1}, vec([]byte("short\n\t.forged()"))))...)
+	module := append(wasm.Assemble("func f (i32) -> ()\n  local.get 0\n  if\n  local.get 0\n  i32.const 1\n  i32.sub\n  call $f\n  end\n  call $g\nfunc g () -> ()\n  unreachable"),
+		section(0, append(vec([]byte("name")), names...))...)
+	for _, compiler := range []bool{false, true} {
+		m, err := newWorld(t, "", compiler, &wasm.Options{}).instantiate(module, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = m.ExportedFunction("f").Call(ctx, 50)
+		if err == nil || len(err.Error()) > 16<<10 || strings.Contains(err.Error(), "\n\t.forged") || !strings.Contains(err.Error(), "short\uFFFD") {
+			t.Errorf("compiler %v: %d bytes, %.300q", compiler, len(fmt.Sprint(err)), err)
 		}
 	}
 }

@@ -139,6 +139,7 @@ func (m *Module) funcNames() []string {
 		} else if all[i] == "" {
 			all[i] = "$" + strconv.Itoa(i)
 		}
+		all[i] = printable(all[i])
 	}
 	return all
 }

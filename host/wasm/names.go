@@ -1,5 +1,10 @@
 package wasm
 
+import (
+	"strings"
+	"unicode"
+)
+
 // names is what a name section says. Names are hints: what cannot be read is left out.
 type names struct {
 	module string
@@ -21,7 +26,7 @@ func parseNames(r *reader) names {
 		r.pos += size
 		switch id {
 		case nameModule:
-			n.module = sub.name()
+			n.module = printable(sub.name())
 		case nameFuncs:
 			n.funcs = parseNameMap(sub)
 		}
@@ -41,6 +46,23 @@ func parseNameMap(r *reader) map[uint32]string {
 		m[i] = s
 	}
 	return m
+}
+
+// maxName is how many bytes of a name are kept. An engine writes the names of thirty frames into one error, with that of the
+// module before each: names of megabytes made gigabytes of it.
+const maxName = 200
+
+// printable is a name as it may stand in a trace: short, and on one line.
+func printable(name string) string {
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
 }
 
 // nameSection names every function after the author's module, so that what an engine prints of a trap means something
