@@ -83,7 +83,11 @@ func (g *Guest) step(ctx context.Context, s step) error {
 	if g.trial != nil {
 		return g.trial.step(ctx, s)
 	}
-	return s.do(ctx, g.lead)
+	err := s.do(ctx, g.lead)
+	if host.CodeOf(err) == host.CodeGuestTrap && g.lead.unplaced {
+		g.engine.doubts(g.id)
+	}
+	return err
 }
 
 // Open is Instance.Open.

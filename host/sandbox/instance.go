@@ -24,6 +24,7 @@ type Instance struct {
 
 	id          programID
 	interpreted bool
+	unplaced    bool // it stopped, and its code does not say at which byte
 	onTrial     bool // compiled code may come and do all again
 
 	*body // nil before start and after Close

@@ -18,6 +18,17 @@ type frame struct {
 // maxFrames is how much of a guest's stack an error shows. Names are short and on one line: see host/wasm.
 const maxFrames = 10
 
+// mostPlaced is how large a module's code may be, metered, for the engine to keep with it on disk where each instruction stands. It
+// reads that back in pieces of 8 bytes, a system call each: a Go guest took 430 ms to load instead of 80, a small Rust guest takes 10
+// more.
+const mostPlaced = 512 << 10
+
+// placeable reports whether traps of a program say at which byte they happened: those of an interpreter always do, which is where a
+// new module runs first, and those of compiled code unless it is large and comes from the disk.
+func placeable(m wasm.Instantiable, dir string, cfg Config) bool {
+	return cfg.Interpreter || dir == "" || len(m.Bytes) <= mostPlaced
+}
+
 // splitTrap takes wazero's error apart:
 //
 //	wasm error: TRAP
@@ -79,6 +90,7 @@ func (i *Instance) where(frames []frame) (at, stack string) {
 	if len(frames) == 0 {
 		return "", ""
 	}
+	i.unplaced = frames[0].at < 0
 	offsets := i.offsets(frames)
 	at = fmt.Sprintf(" in function %q", frames[0].name)
 	if offsets[0] > 0 {

@@ -109,3 +109,30 @@ func TestKitsTrapsSayWhere(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeModulesLoadFast: compiled code of a large module is read from the disk without the places of its instructions; its traps
+// name the function, and those of the interpreter the byte as well.
+func TestLargeModulesLoadFast(t *testing.T) {
+	folder, err := filepath.Abs("testdata/goguest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := specOf(abitest.BuildGo(t, folder), numbers)
+	s.Product.Config = map[string]string{"do": "deadlock"}
+	dir := t.TempDir()
+	for _, interpreter := range []bool{true, false} {
+		_, err := runAll(newEngine(t, Config{CacheDir: dir, Interpreter: interpreter}), s, &fake{}, counting(1))
+		wantError(t, err, host.CodeGuestTrap, `in function "$`, "deadlock")
+		if says := strings.Contains(err.Error(), "(offset 0x"); says != interpreter {
+			t.Errorf("interpreter %v: %v", interpreter, err)
+		}
+	}
+
+	e := newEngine(t, Config{CacheDir: dir})
+	e.agrees(programOf(s))
+	for n, says := range []bool{false, true} { // the run after one that trapped is looked at again
+		if _, err := guided(e, s, &fake{}, nil, counting(1)); strings.Contains(err.Error(), "(offset 0x") != says {
+			t.Errorf("run %d: %v", n, err)
+		}
+	}
+}

@@ -68,7 +68,7 @@ func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (
 		}
 		rc = rc.WithCompilationCache(p.cache)
 	}
-	p.runtime = wazero.NewRuntimeWithConfig(ctx, rc.WithCoreFeatures(features).WithDebugInfoEnabled(true)) // of the meter: see place.go
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, rc.WithCoreFeatures(features).WithDebugInfoEnabled(placeable(m, dir, cfg)))
 	if err = link(ctx, p.runtime); err != nil {
 		return nil, err
 	}

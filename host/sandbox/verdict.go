@@ -58,6 +58,13 @@ func (e *Engine) settle(id programID, v verdict) {
 	}
 }
 
+// doubts forgets a verdict, so that the next run begins in the interpreter: it can say at which byte this one trapped.
+func (e *Engine) doubts(id programID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.remember(id, unknown)
+}
+
 // agrees notes that compiled code did what the interpreter did. What is interpreted is not needed again, and would be thirty
 // times the size of the module in memory.
 func (e *Engine) agrees(id programID) {

@@ -29,6 +29,7 @@ func TestAdmit(t *testing.T) {
 		{"good", good, ""},
 		{"optional export", good + "func _initialize () -> ()\n", ""},
 		{"optional export of another type", good + "func _initialize (i32) -> ()\n", "export _initialize has type (i32) -> (), want () -> ()"},
+		{"an import of a long name", "import " + strings.Repeat("x", 1<<20) + ".f () -> ()\n" + good, "xxx…"},
 		{"no memory", strings.Replace(good, "memory 1\n", "", 1), "export memory is missing"},
 		{"no export", "memory 1\n", "export adp_abi is missing"},
 		{"export of another type", "memory 1\nfunc adp_abi () -> (i64)\n  i64.const 1\n", "export adp_abi has type () -> (i64), want () -> (i32)"},
@@ -68,6 +69,8 @@ func TestAdmit(t *testing.T) {
 				t.Errorf("admitted, want %q", c.want)
 			case c.want != "" && !strings.Contains(err.Error(), c.want):
 				t.Errorf("refused for %v, want %q", err, c.want)
+			case c.want != "" && len(err.Error()) > 16<<10:
+				t.Errorf("refused in %d bytes", len(err.Error()))
 			case c.want != "" && !errors.Is(err, wasm.ErrRefused):
 				t.Errorf("%v is not of the kind ErrRefused", err)
 			}

@@ -3,6 +3,7 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The two ways in which a module fails; test with errors.Is.
@@ -35,6 +36,13 @@ func (e *Error) Error() string {
 // Unwrap returns the kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
+// maxDetail is how many bytes of a reason are kept: names of imports and exports are the guest's, and may be megabytes.
+const maxDetail = 600
+
 func refusedf(format string, a ...any) error {
-	return &Error{Kind: ErrRefused, Offset: -1, Detail: fmt.Sprintf(format, a...)}
+	detail := fmt.Sprintf(format, a...)
+	if len(detail) > maxDetail {
+		detail = strings.ToValidUTF8(detail[:maxDetail], "") + "…"
+	}
+	return &Error{Kind: ErrRefused, Offset: -1, Detail: detail}
 }
