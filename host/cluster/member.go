@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -115,11 +115,10 @@ func memberInfos(members []*etcdserverpb.Member) []MemberInfo {
 	return out
 }
 
-// Carries reports whether a member of etcd has its data in a folder.
-func Carries(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "member"))
-	return err == nil
-}
+// Carries reports whether a member of etcd has its data in a folder: the log in which its place among the members stands.
+// Before that is there it is not one of them, though its folder may be: started as if it were, it would begin a cluster of
+// its own.
+func Carries(dir string) bool { return wal.Exist(filepath.Join(dir, "member", "wal")) }
 
 // RunMember runs a member of etcd, and no node, until ctx ends. With Endpoints it is added to the members there, unless its
 // folder says that it was, and gets its vote when there are members enough.

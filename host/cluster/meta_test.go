@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -73,4 +76,25 @@ func TestOneToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	openTest(t, Config{Dir: dir, Token: "C"})
+}
+
+// TestCarries: a folder carries a member once its log is there. A process that was killed before has left other things in it.
+func TestCarries(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "member", "snap"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if Carries(dir) {
+		t.Error("a folder without a log carries a member")
+	}
+	s, err := startServer(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.close(); err != nil {
+		t.Error(err)
+	}
+	if !Carries(dir) {
+		t.Error("a member that has run is not known")
+	}
 }

@@ -89,7 +89,7 @@ func lockDir(dir string) (*fileutil.LockedFile, error) {
 	lock, err := fileutil.TryLockFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fileutil.ErrLocked) {
 		return nil, host.Errorf(host.CodeNodeInUse, "another process uses %s", dir).
-			WithHint("a node already runs on this data directory: use it, or give --data another folder")
+			WithHint("a node runs on this data directory: ask it, stop it first, or give --data another folder")
 	}
 	if err != nil {
 		return nil, host.Errorf(host.CodeNodeSetup, "lock of %s: %w", dir, err)

@@ -35,6 +35,9 @@ eventually "one is down" says n1 '3 members of etcd, 1 of them down: no other ma
 member e2 --join http://nobody
 eventually "three vote again" says n1 '3 members of etcd: 1 may fail'
 
+knows() { [ "$(grep -o 'https://' "$work/$1/members.json" 2>/dev/null | wc -l)" = "$2" ]; }
+eventually "n2 knows all three" knows n2 3
+
 echo "all are killed, and come back in another order" >&2
 killed "$pid_n1" "$pid_n2" "$pid_e1" "$pid_e2"
 member e2 --join http://nobody
@@ -63,6 +66,9 @@ carries() { timeout 10 "$adp" node ls --data "$work/m1" 2>/dev/null | grep -q "^
 carries m3 || fail "m3 carries no member"
 killed "$pid_m3"
 eventually "the loss of m3 is seen" says m1 '1 of them down'
+lost() { timeout 10 "$adp" node ls --data "$work/m1" 2>/dev/null | grep -q "^$1 .*lost"; }
+eventually "m3 is shown as lost" lost m3
+if "$adp" run "$work/m3" --data "$work/m3" 2>m3.said; then fail "adp run is a node on the folder of m3"; fi
 eventually "m4 takes its place" carries m4
 eventually "three vote without m3" says m1 '3 members of etcd: 1 may fail'
 node m3 --join http://nobody # it finds that it was replaced
