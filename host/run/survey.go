@@ -238,7 +238,8 @@ func (v *survey) kept(ctx context.Context) error {
 	return nil
 }
 
-// Trust takes the undecided head for committed. It fails when there is none or more than one.
+// Trust takes the undecided head for committed, once its files are verified and durable, which its run may not have come to:
+// they are made so together with it. It fails when a file is missing or torn, and when there is no such head or more than one.
 func (f *Found) Trust(ctx context.Context, s drivers.Store) error {
 	if n := len(f.Kept.Undecided); n != 1 {
 		return fmt.Errorf("%d heads of %s may have been committed: there is no newest to trust", n, f.Product.URL())
@@ -248,9 +249,54 @@ func (f *Found) Trust(ctx context.Context, s drivers.Store) error {
 	if err != nil {
 		return err
 	}
+	dir := path.Dir(ref.Location) + "/"
+	for _, own := range filesOf(h) {
+		if !strings.HasPrefix(own.Location, dir) {
+			continue // of an earlier head, which was committed
+		}
+		file, err := openVerified(ctx, s, own)
+		if err != nil {
+			return fmt.Errorf("snapshot %d cannot be trusted: %w", h.Seq, err)
+		}
+		_ = file.Close()
+	}
+	var names []string
+	for file, err := range s.List(ctx, dir) {
+		if err != nil {
+			return storeError("list", err)
+		}
+		names = append(names, file.Name)
+	}
+	if err := s.Sync(ctx, names...); err != nil {
+		return storeError("sync", err)
+	}
 	f.Tip = host.Pointer{Seq: h.Seq, Epoch: h.Epoch, Run: h.Run.ID, Hash: ref.Hash, Location: ref.Location}
 	f.Head, f.Kept.Undecided = h, nil
 	return nil
+}
+
+// filesOf are the files that a head names with their hashes; those that a table's metadata names are not among them.
+func filesOf(h *host.Head) []host.FileRef {
+	var out []host.FileRef
+	for _, o := range h.Outputs {
+		out = append(out, host.FileRef{Location: o.Metadata, Hash: o.Hash})
+		out = append(out, o.Changes...)
+	}
+	if st := h.State; st != nil {
+		if st.Base != nil {
+			out = append(out, *st.Base)
+		}
+		out = append(out, st.Deltas...)
+	}
+	for _, q := range h.Quarantine {
+		out = append(out, q.FileRef)
+	}
+	for _, f := range []*host.FileRef{h.Outbox, h.Recorded} {
+		if f != nil {
+			out = append(out, *f)
+		}
+	}
+	return slices.DeleteFunc(out, func(f host.FileRef) bool { return f.Location == "" })
 }
 
 // Undelivered is how far effects must have been delivered, judged by what the store still has of them, if recorded is
