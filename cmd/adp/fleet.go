@@ -280,6 +280,9 @@ func (a *app) askToJoin(ctx context.Context, certs cluster.Certs) (*host.JoinAns
 		return nil, err
 	}
 	j, err := c.Join(ctx, host.JoinRequest{Name: a.settings.Name, Format: host.JoinFormat, Version: version().Version, Request: string(request)})
+	if e, ok := err.(*host.Error); ok && e.Code == host.CodeNodeUnreachable {
+		return nil, e.WithHint("name a node of the mesh that is up: --join URL; adp node ls has their URLs")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -122,6 +122,12 @@ func (a *app) runThere(ctx context.Context, c *client.Client, artifact []byte, s
 
 // runHere starts the node that nobody runs yet, and is it until interrupted.
 func (a *app) runHere(ctx context.Context, artifact []byte, sources map[string]string) error {
+	for _, name := range []string{memberFile, joinedFile} {
+		if _, err := os.Stat(filepath.Join(a.settings.Data, name)); err == nil {
+			return host.Errorf(host.CodeNodeUnreachable, "%s belongs to a node of a mesh, which does not run", a.settings.Data).
+				WithHint("start it as it was started before, with adp up, or name another node of the mesh with --node URL")
+		}
+	}
 	n, err := a.start(ctx, false)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -17,7 +18,7 @@ const (
 	nodeCordoned = "cordoned" // gets nothing new
 	nodeDraining = "draining" // gives away what fits elsewhere
 	nodeDrained  = "drained"  // has given everything away
-	nodeLost     = "lost"     // is not heard of, and owns something still
+	nodeLost     = "lost"     // is not heard of, and owns something still or carries a member of etcd
 )
 
 // Fleet lists the nodes: those that are heard of, and those that are not and still own something.
@@ -44,6 +45,11 @@ func (n *Node) Fleet(ctx context.Context) (host.FleetStatus, error) {
 	for _, info := range fleet.Nodes {
 		out.Nodes = append(out.Nodes, nodeStatus(info, configOf(fleet, info.ID), owns[info.ID], info.ID == leader, members))
 		delete(owns, info.ID)
+	}
+	for _, m := range members { // one that is down and has lost everything else stays to be seen
+		if m.Down && owns[m.Name] == 0 && !slices.ContainsFunc(out.Nodes, func(st host.NodeStatus) bool { return st.Node == m.Name }) {
+			out.Nodes = append(out.Nodes, host.NodeStatus{Node: cmp.Or(m.Name, m.Peer), State: nodeLost, Member: "down"})
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(owns)) {
 		out.Nodes = append(out.Nodes, host.NodeStatus{Node: id, State: nodeLost, Products: owns[id]})
