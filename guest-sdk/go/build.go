@@ -54,6 +54,9 @@ func (b *Builder) bytes() int {
 // Len is the number of rows so far.
 func (b *Builder) Len() int { return b.n }
 
+// Field is the column's declaration.
+func (b *Builder) Field() *Field { return b.field }
+
 // Bool adds a row to a bool column.
 func (b *Builder) Bool(v bool) {
 	b.must(KindBool)

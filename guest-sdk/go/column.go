@@ -37,6 +37,9 @@ func (c *Column) IsNull(i int) bool {
 	return c.validity[i>>3]>>(i&7)&1 == 0
 }
 
+// Validity is the bitmap of rows that are not null, and the position of row 0 in it; nil where no row is null.
+func (c *Column) Validity() (bitmap []byte, first int) { return c.validity, c.bit }
+
 // Nulls is the number of rows that are null.
 func (c *Column) Nulls() int {
 	if c.nulls < 0 {
@@ -117,6 +120,9 @@ func (c *Column) Member(name string) *Column {
 	panic("adp: struct " + c.field.Name + " has no member " + name + didYouMean(name, c.field.Fields))
 }
 
+// Members are all members of a struct column, in the contract's order.
+func (c *Column) Members() []Column { c.must(KindStruct); return c.children }
+
 func (c *Column) must(k Kind) {
 	if c.field.Kind != k {
 		panic("adp: column " + c.field.Name + " is " + c.field.String() + ", not " + k.String())
@@ -137,6 +143,9 @@ type Bits struct {
 
 // Len is the number of rows.
 func (b Bits) Len() int { return b.n }
+
+// Bitmap is all values, and the position of row 0 in it.
+func (b Bits) Bitmap() (bitmap []byte, first int) { return b.bits, b.bit }
 
 // At is the value of row i.
 func (b Bits) At(i int) bool { i += b.bit; return b.bits[i>>3]>>(i&7)&1 == 1 }
@@ -177,6 +186,12 @@ func (s Binaries) Len() int { return len(s.offsets) - 1 }
 // At is the value of row i, without a copy.
 func (s Binaries) At(i int) []byte { return s.data[s.offsets[i]:s.offsets[i+1]:s.offsets[i+1]] }
 
+// Offsets are Len()+1 positions in Bytes; row i lies from Offsets()[i] to Offsets()[i+1].
+func (s Binaries) Offsets() []int32 { return s.offsets }
+
+// Bytes is what Offsets point into.
+func (s Binaries) Bytes() []byte { return s.data }
+
 // Lists are lists whose elements lie one after another.
 type Lists struct {
 	offsets []int32
@@ -188,6 +203,9 @@ func (l Lists) Len() int { return len(l.offsets) - 1 }
 
 // At says where in Elem the elements of row i lie: from inclusive, to exclusive.
 func (l Lists) At(i int) (from, to int) { return int(l.offsets[i]), int(l.offsets[i+1]) }
+
+// Offsets are Len()+1 positions in Elem.
+func (l Lists) Offsets() []int32 { return l.offsets }
 
 // Elem is the column of all elements.
 func (l Lists) Elem() *Column { return l.elem }

@@ -313,8 +313,9 @@ impl Builder {
         self.len += 1;
     }
 
-    /// Adds a row to a column whose value does not matter.
-    fn blank(&mut self) {
+    /// Adds a row to a column whose value does not matter: null where it takes one.
+    #[doc(hidden)]
+    pub fn blank(&mut self) {
         if self.field.nullable {
             self.absent();
         } else {

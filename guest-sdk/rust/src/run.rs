@@ -60,6 +60,12 @@ impl Run {
         Run(PhantomData)
     }
 
+    /// The run that is under way, for interpreters built on this SDK: what calls them does not always bring one along.
+    #[doc(hidden)]
+    pub fn current() -> Run {
+        Run::new()
+    }
+
     /// The writer of the named output, or of the binding with write access when there is no such output, for rows of R: every
     /// column needs a field. Rows of other types are checked when they come.
     pub fn output<R: IntoColumn>(self, name: &str) -> Result<Output> {

@@ -145,6 +145,11 @@ impl Writer {
         f(core.root.children_mut())
     }
 
+    /// Emits the rows that have come together when they are many.
+    pub fn emit_full(&self) {
+        self.0.borrow_mut().emit_full();
+    }
+
     /// Emits the rows that have come together. Columns of different length fail the run.
     pub fn flush(&self) {
         self.0.borrow_mut().flush();
