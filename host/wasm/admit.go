@@ -9,7 +9,7 @@ import (
 
 // Admit checks a module against limits and a policy. The error joins every reason, each an Error of kind ErrRefused.
 func (m *Module) Admit(l Limits, p Policy) error {
-	return joined(append(m.exceeded(l), m.forbidden(p)...))
+	return joined(append(m.exceeded(m.limits(l)), m.forbidden(p)...))
 }
 
 // mostReasons is how many reasons an error gives: a hostile module has thousands.
@@ -49,17 +49,19 @@ func (m *Module) exceeded(l Limits) []error {
 	for _, mem := range m.memories {
 		check("pages of memory", int(mem.Min), l.MemoryPages)
 	}
-	total, squares, walk := 0, 0, 0
+	total, squares, walk, ways := 0, 0, 0, 0
 	for i := range m.bodies {
 		b := &m.bodies[i]
 		total += b.blocks * b.locals
 		squares += b.blocks * b.blocks
 		walk += b.walk
+		ways += b.ways
 		if len(errs) <= mostReasons {
 			errs = append(errs, m.bodyExceeded(i, l)...)
 		}
 	}
 	check("blocks × locals in the module", total, l.ModuleBlockLocals)
+	check("targets of br_tables in the module", ways, l.ModuleTargets)
 	check("steps from the blocks of the module up to the first", walk, l.BlockWalks)
 	check("blocks × blocks in the module", squares, l.BlockSquares)
 	return errs
@@ -80,6 +82,7 @@ func (m *Module) bodyExceeded(i int, l Limits) []error {
 	check("calls", b.calls, l.Calls)
 	check("nested blocks", b.nesting, l.Nesting)
 	check("targets of a br_table", b.targets, l.BranchTargets)
+	check("targets of br_tables", b.ways, l.Targets)
 	check("blocks × locals", b.blocks*b.locals, l.BlockLocals)
 	return errs
 }
@@ -132,6 +135,9 @@ func (p *Policy) importRefused(im Import) string {
 			return fmt.Sprintf("has type %s, offered with %s", im.Type, rule.Type)
 		}
 		return ""
+	}
+	if hint := p.Hint[im.Module]; hint != "" {
+		return "not offered: " + hint
 	}
 	return "not offered"
 }

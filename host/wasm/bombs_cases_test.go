@@ -55,6 +55,16 @@ func (b *bombModule) bytes() []byte {
 	return w.out
 }
 
+// branchTables are br_tables of n targets together, beside the default of each.
+func branchTables(n int) (c code) {
+	for size := 0; n > 0; n -= size {
+		size = min(n, 30_000)
+		c = append(c, appendU(code{opBlock, 0x40, opI32Const, 1, opBrTable}, uint32(size))...)
+		c = append(c, append(make([]byte, size+1), opEnd)...)
+	}
+	return c
+}
+
 func repeated(n int, c ...byte) code { return slices.Repeat(code(c), n) }
 
 // one makes a bomb of one function () -> () with a memory and a table.
@@ -248,11 +258,13 @@ func Bombs() []Bomb {
 			c := append(appendU(code{opI32Const, 1, opBrTable}, uint32(n)), make([]byte, n+1)...)
 			return one(0, 0, append(code{opBlock, 0x40}, append(c, opEnd)...))
 		}},
-		{Name: "targets of many tables", Limit: l.BodyBytes, Make: func(n int) []byte {
-			const size = 30_000
-			table := append(appendU(code{opBlock, 0x40, opI32Const, 1, opBrTable}, size), append(make([]byte, size+1), opEnd)...)
-			c := slices.Repeat(table, (n-2)/len(table))
-			return one(0, 0, append(c, repeated(n-2-len(c), 0x01)...))
+		{Name: "targets of many tables", Limit: l.Targets, Make: func(n int) []byte { return one(0, 0, branchTables(n)) }},
+		{Name: "targets of tables of a module", Limit: l.ModuleTargets, Make: func(n int) []byte {
+			b := &bombModule{}
+			for ; n > 0; n -= l.Targets {
+				b.fn(b.typ(nil, nil), 0, 0, branchTables(min(n, l.Targets)))
+			}
+			return b.bytes()
 		}},
 	}
 	for name, unit := range map[string][]byte{
@@ -288,9 +300,8 @@ func Bombs() []Bomb {
 	blocks("arms × locals", 1000, I32, func(x uint32) []byte {
 		return slices.Concat(code{opLocalGet, 0, opIf, 0x40}, add(x), code{opElse}, add(x/2), code{opEnd})
 	})
-	bs = append(bs, Bomb{Name: "blocks × locals of a module", Limit: l.ModuleBlockLocals, Make: func(n int) []byte {
+	ofModule := func(n, each int) []byte {
 		b := &bombModule{}
-		const each = 400_000
 		for ; n > 0; n -= each {
 			m, _ := Parse(unitsUpTo(min(n, each), 100, I32, func(x uint32) []byte {
 				return slices.Concat(code{opLoop, 0x40}, add(x), code{opLocalGet, 0, opBrIf, 0, opEnd})
@@ -299,8 +310,11 @@ func Bombs() []Bomb {
 			b.fn(void(b), 100, I32, m.raw[f.code:f.end-1])
 		}
 		return b.bytes()
-	}})
-	return bs
+	}
+	script := slices.Concat([]byte{0, byte(2 + len(scriptSection))}, appendName(nil, scriptSection), []byte{1})
+	return append(bs, Bomb{Name: "blocks × locals of a module", Limit: l.ModuleBlockLocals, Make: func(n int) []byte { return ofModule(n, 400_000) }},
+		Bomb{Name: "blocks × locals with a script", Limit: scriptedTimes * l.ModuleBlockLocals, Make: func(n int) []byte { return append(ofModule(n, 100_000), script...) }},
+		Bomb{Name: "functions with a script", Limit: scriptedTimes * l.Functions, Make: func(n int) []byte { return append(empty(n).bytes(), script...) }})
 }
 
 // mostMetered is the largest n, up to most, that is admitted and metered.

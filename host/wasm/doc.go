@@ -37,7 +37,7 @@ package wasm
 
 // Version is that of the rewriter. Together with CostHash and Options it determines the rewritten bytes: all three belong
 // in the key of any cache of them (see Options.Key).
-const Version = "10"
+const Version = "11"
 
 // Names that metering adds. No guest may use them.
 const (

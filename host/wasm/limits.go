@@ -22,13 +22,15 @@ type Limits struct {
 	Calls             int // of one function, direct and indirect
 	Nesting           int // of blocks, in one function
 	BranchTargets     int // of one br_table
+	Targets           int // of all br_tables of one function: 15 µs and 2 KB each, where there are many
+	ModuleTargets     int // the same, summed over the module
 	BlockLocals       int // blocks × locals of one function: what time and memory of compilation follow
 	ModuleBlockLocals int // the same, summed over the module
 	BlockWalks        int // steps from each block up through those that every way to it passes, summed over the module
 	BlockSquares      int // blocks × blocks, summed over the functions of the module: an engine is slower than linear in them
 }
 
-// DefaultLimits are those of guests. Kits with an interpreter inside are named exceptions with limits of their own.
+// DefaultLimits are those of guests. Modules that carry a script are named exceptions: see Module.limits.
 var DefaultLimits = Limits{
 	ModuleBytes:       16 << 20,
 	Types:             10_000,
@@ -48,10 +50,31 @@ var DefaultLimits = Limits{
 	Calls:             50_000,
 	Nesting:           8_192,
 	BranchTargets:     32_768,
+	Targets:           65_536,  // 15,889 in Go with Arrow, the most seen
+	ModuleTargets:     750_000, // 167,682 in the same
 	BlockLocals:       1_000_000,
 	ModuleBlockLocals: 8_000_000,
 	BlockWalks:        500_000_000, // a module of 38 MB (Go with Arrow and its compute kernels) has 6 million
 	BlockSquares:      4_000_000_000,
+}
+
+// scriptSection is the name of the custom section by which a module says that it is an interpreter with a script in it. Embed writes it.
+const scriptSection = "adp_script"
+
+// scriptedTimes is how many times as many functions, and blocks × locals in all, a module may have that carries a script.
+const scriptedTimes = 2
+
+// limits are those that hold for this module. An interpreter has more functions, and more of the large ones, than a product that was
+// written for its purpose: Python's, compiled for size, has 33,000, which come to 11 million blocks × locals when it is metered. So a
+// module that carries a script may have twice as many of both. Anybody can say so of his module, and gains nothing else: what bounds one
+// function stays, since that is what an engine is slower than linear in, and so does the size of the module; twice the time and memory to
+// compile it are within what the process that compiles may take.
+func (m *Module) limits(l Limits) Limits {
+	if m.scripted {
+		l.Functions *= scriptedTimes
+		l.ModuleBlockLocals *= scriptedTimes
+	}
+	return l
 }
 
 // Policy says with whom a module may talk.
@@ -63,6 +86,8 @@ type Policy struct {
 	// Reserved is the prefix of export names that belong to the host ("adp_"). A module may export such a name only
 	// where Exports lists it. Empty reserves nothing beyond the names that Meter adds.
 	Reserved string
+	// Hint says of modules that are not offered what to do about it.
+	Hint map[string]string
 }
 
 // ImportRule allows one function.

@@ -11,6 +11,7 @@ type Module struct {
 
 	raw      []byte
 	sections [13]section // by id; custom sections are not kept
+	scripted bool        // it says that a script was laid into it
 	names    names
 
 	types    []FuncType
@@ -25,9 +26,11 @@ type Module struct {
 
 	importedFuncs, importedTables, importedMemories, importedGlobals int
 
-	mostBody int    // bytes of a body, while parsing
-	declared []bool // functions that ref.func in a body may name
-	hasDatas bool   // a data count section
+	mostBody  int    // bytes of a body, while parsing
+	mostFuncs int    // while parsing; 0: any number
+	outlined  bool   // bodies were not looked into
+	declared  []bool // functions that ref.func in a body may name
+	hasDatas  bool   // a data count section
 }
 
 // Import is something that the module takes from its host.
@@ -85,6 +88,7 @@ type body struct {
 	choices []choice // in the order of the code
 	nesting int
 	targets int // of the largest br_table
+	ways    int // targets of all br_tables
 	calls   int
 }
 

@@ -20,13 +20,18 @@ var magic = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
 // Parse decodes and validates a module: everything that WebAssembly 2.0 asks of a valid module holds of what it
 // returns. Anything else gives an Error of kind ErrInvalid. What it allocates is bounded by a small multiple of len(b),
 // and it never panics.
-func Parse(b []byte) (*Module, error) { return parse(b, len(b)) }
+func Parse(b []byte) (*Module, error) { return (&Module{raw: b, start: -1, mostBody: len(b)}).parse() }
 
-func parse(b []byte, mostBody int) (*Module, error) {
+// outline is Parse without a look into function bodies, which takes most of its time.
+func outline(b []byte) (*Module, error) {
+	return (&Module{raw: b, start: -1, mostBody: len(b), outlined: true}).parse()
+}
+
+func (m *Module) parse() (*Module, error) {
+	b := m.raw
 	if !bytes.HasPrefix(b, magic) {
 		return nil, &Error{Kind: ErrInvalid, Offset: 0, Detail: "not a WebAssembly 1 binary"}
 	}
-	m := &Module{raw: b, start: -1, mostBody: mostBody}
 	r := &reader{b: b, pos: len(magic), end: len(b)}
 	last := 0
 	for r.more() {
@@ -65,12 +70,12 @@ func parse(b []byte, mostBody int) (*Module, error) {
 }
 
 // ParseWithin is Parse for bytes of strangers: a module or a function that is larger than the limits allow is refused before it is
-// read. The other limits are for Admit.
+// read, and so are more functions than any module may have. The other limits are for Admit.
 func ParseWithin(b []byte, l Limits) (*Module, error) {
 	if len(b) > l.ModuleBytes {
 		return nil, refusedf("%d bytes, at most %d", len(b), l.ModuleBytes)
 	}
-	return parse(b, l.BodyBytes)
+	return (&Module{raw: b, start: -1, mostBody: l.BodyBytes, mostFuncs: scriptedTimes * l.Functions}).parse()
 }
 
 // custom checks the frame of a custom section and keeps the names. A custom section cannot make a module invalid beyond
@@ -82,8 +87,11 @@ func (m *Module) custom(outer *reader, s section) {
 		outer.err = r.err
 		return
 	}
-	if name == "name" {
+	switch name {
+	case "name":
 		m.names = parseNames(r)
+	case scriptSection:
+		m.scripted = true
 	}
 }
 
@@ -131,6 +139,11 @@ func (p *sectionParser) vector(id byte) {
 		return
 	}
 	switch id {
+	case secFunction:
+		if all := p.importedFuncs + n; p.mostFuncs > 0 && all > p.mostFuncs {
+			p.err = refusedf("%d functions, at most %d", all, p.mostFuncs)
+			return
+		}
 	case secExport:
 		p.exports = make(map[string]bool)
 	case secCode:
@@ -366,10 +379,12 @@ func (p *sectionParser) codeEntry(i int) {
 		p.err = &Error{Kind: ErrRefused, Offset: b.start, Func: fmt.Sprintf("$%d", f), Detail: fmt.Sprintf("%d bytes of code, at most %d", size, p.mostBody)}
 		return
 	}
-	if err := p.validate(&b); err != nil {
-		err.Func = fmt.Sprintf("$%d", f)
-		p.err = err
-		return
+	if !p.outlined {
+		if err := p.validate(&b); err != nil {
+			err.Func = fmt.Sprintf("$%d", f)
+			p.err = err
+			return
+		}
 	}
 	p.bodies = append(p.bodies, b)
 }

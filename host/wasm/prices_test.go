@@ -5,8 +5,12 @@ import (
 	"cmp"
 	"flag"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/tetratelabs/wazero"
 
 	"github.com/adp-host/adp/host/wasm"
 )
@@ -77,6 +81,70 @@ func TestPrices(t *testing.T) {
 	}
 	if *prices {
 		judge(t, all)
+		for _, compiler := range []bool{true, false} {
+			judgeStarts(t, compiler)
+		}
+	}
+}
+
+// judgeStarts prints what a unit of fuel buys of what an engine does before any code runs, and fails where it buys more than of the
+// dearest instruction.
+func judgeStarts(t *testing.T, compiler bool) {
+	w := newWorld(t, "", compiler, nil)
+	if _, err := w.r.NewHostModuleBuilder("a").NewFunctionBuilder().WithFunc(func() {}).Export("b").Instantiate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	take := func(text string) (fuel int64, least time.Duration) {
+		m, err := wasm.Parse(wasm.Assemble(text + "\nfunc f () -> ()\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := wasm.Meter(m, wasm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := x.Instantiable()
+		c, err := w.r.CompileModule(ctx, ready.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least = 1 << 62
+		for range 200 {
+			begin := time.Now()
+			i, err := w.r.InstantiateModule(ctx, c, wazero.NewModuleConfig().WithName(""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range ready.Globals {
+				i.ExportedGlobal(wasm.ExportGlobal + strconv.Itoa(n))
+			}
+			least = min(least, time.Since(begin))
+			if err := i.Close(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return ready.Start, least
+	}
+	fuel, took := take("")
+	for _, s := range []struct {
+		name, text string
+		n          int
+	}{
+		{"start: functions", "func f# () -> ()\n", 1_900},
+		{"start: imports", "import a.b ()->()\n", 500},
+		{"start: globals", "global i64 7\n", 200},
+		{"start: globals that change", "global i64 mut 7\n", 200},
+	} {
+		var text strings.Builder
+		for n := range s.n {
+			text.WriteString(strings.ReplaceAll(s.text, "#", strconv.Itoa(n)))
+		}
+		f, d := take(text.String())
+		unit := float64(d-took) / float64(f-fuel)
+		t.Logf("%-36s %8.2f ns  %8.2f fuel  %6.3f ns a unit, compiled %v", s.name, float64(d-took)/float64(s.n), float64(f-fuel)/float64(s.n), unit, compiler)
+		if unit > mostMedian {
+			t.Errorf("%s: a unit of fuel buys %.2f ns, compiled %v", s.name, unit, compiler)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type rewriter struct {
 // Options.Limits, or it uses a name that belongs to the meter.
 func Meter(m *Module, o Options) (*Metered, error) {
 	o = o.withDefaults()
-	if errs := append(m.exceeded(o.Limits), m.namesMeter()...); len(errs) > 0 {
+	if errs := append(m.exceeded(m.limits(o.Limits)), m.namesMeter()...); len(errs) > 0 {
 		return nil, joined(errs)
 	}
 	w := newRewriter(m, o)
@@ -31,7 +31,7 @@ func Meter(m *Module, o Options) (*Metered, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rewritten module: %w", err)
 	}
-	if errs := out.exceeded(o.Limits.metered()); len(errs) > 0 {
+	if errs := out.exceeded(m.limits(o.Limits).metered()); len(errs) > 0 {
 		return nil, fmt.Errorf("rewritten module: %w", joined(errs))
 	}
 	return &Metered{
@@ -123,7 +123,7 @@ func (w *rewriter) module() []byte {
 	bodies := w.bodies()
 	m := w.m
 	out := &sectionWriter{m: m, out: append(make([]byte, 0, len(m.raw)*5/4), magic...)}
-	out.section(secType, w.typeSection())
+	out.section(secType, typeSection(w.types))
 	entry := appendName(appendName(nil, MeterModule), MeterRefill)
 	out.extended(secImport, 1, appendU(append(entry, byte(KindFunc)), refillType))
 	out.copied(secFunction)
@@ -153,9 +153,9 @@ func (w *rewriter) bodies() []byte {
 	return out
 }
 
-func (w *rewriter) typeSection() []byte {
-	out := appendU(nil, uint32(len(w.types)))
-	for _, t := range w.types {
+func typeSection(types []FuncType) []byte {
+	out := appendU(nil, uint32(len(types)))
+	for _, t := range types {
 		out = append(out, 0x60)
 		out = append(appendU(out, uint32(len(t.Params))), asBytes(t.Params)...)
 		out = append(appendU(out, uint32(len(t.Results))), asBytes(t.Results)...)

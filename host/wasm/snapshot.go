@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 )
@@ -21,6 +22,10 @@ type Instantiable struct {
 	Globals int    // exported as ExportGlobal and a number, from 0
 	Start   int64  // fuel that instantiation costs, before anything of it happens
 	Reason  string // why instances cannot be put back into an earlier state; "" when they can
+
+	Apart     bool              // Data is all that lies in memory at the beginning
+	DataBytes int               // of the data section
+	Kin       [sha256.Size]byte // of the module that it was made of, for Relaid; whoever has that module sets it
 }
 
 // Data is bytes of a module's memory, as they are at the beginning.
@@ -33,10 +38,11 @@ type Data struct {
 // engine evaluates each in every start: they are taken out where no instruction can name them.
 func (x *Metered) Instantiable() Instantiable {
 	m := x.module
-	out := Instantiable{Start: m.startCost()}
+	out := Instantiable{Start: m.startCost(), DataBytes: m.dataBytes()}
 	reason, namesData := m.uses()
 	data, apart := m.activeData()
 	apart = apart && !namesData
+	out.Apart = apart
 	var entries []byte
 	if out.Reason = cmp.Or(m.hidden(), reason); out.Reason == "" {
 		entries, out.Globals = m.globalExports()
@@ -60,22 +66,38 @@ func (x *Metered) Instantiable() Instantiable {
 	return out
 }
 
+// What an engine does for each of these before any code runs, measured in the slower of two engines: a function is a record in the
+// interpreter, an import is looked up, a global is an object, and looked up if it changes.
+const (
+	functionCost = 16
+	importCost   = 64
+	globalCost   = 256
+	segmentCost  = 8 // beside its length
+)
+
 // startCost prices what an engine does before any code runs, as the instructions that would do the same: memory and tables that
 // grow to what they are at least, segments that are written by their length. A segment by itself costs no more than a few
-// instructions, since nobody calls for it.
+// instructions, since nobody calls for it. What metering has added is paid for, too.
 func (m *Module) startCost() int64 {
-	cost := int64(len(m.elems)+m.datas) * 8
-	grow, fill, write := opcodes().core[opMemoryGrow], opcodes().misc[0x0f], opcodes().misc[0x08]
+	cost := int64(len(m.elems)+m.datas) * segmentCost
+	cost += int64(len(m.bodies))*functionCost + int64(m.importedFuncs)*importCost + int64(len(m.globals))*globalCost
+	grow, fill := opcodes().core[opMemoryGrow], opcodes().misc[0x0f]
 	for _, b := range m.memories {
 		cost += int64(b.Min) << grow.unitBits
 	}
 	for _, t := range m.tables {
 		cost += int64(t.size.Min) << fill.unitBits
 	}
-	elements, data := m.sections[secElement], m.sections[secData]
+	elements := m.sections[secElement]
 	cost += int64(elements.end-elements.start) << opcodes().misc[0x0c].unitBits // a byte or more is an entry
-	return cost + int64(data.end-data.start)>>-write.unitBits
+	return cost + writeCost(m.dataBytes())
 }
+
+// dataBytes is how long the data section is.
+func (m *Module) dataBytes() int { return m.sections[secData].end - m.sections[secData].start }
+
+// writeCost prices a data section of so many bytes.
+func writeCost(size int) int64 { return int64(size) >> -opcodes().misc[0x08].unitBits }
 
 // globalExports are the entries that export the globals that change.
 func (m *Module) globalExports() (entries []byte, n int) {
@@ -90,10 +112,16 @@ func (m *Module) globalExports() (entries []byte, n int) {
 
 // activeData reads the data segments, false when they must stay because one is passive or lies where a global says.
 func (m *Module) activeData() ([]Data, bool) {
-	s := m.sections[secData]
-	if !s.present {
+	if !m.sections[secData].present {
 		return nil, true
 	}
+	out, ok := m.segments()
+	return joinedData(out), ok
+}
+
+// segments are those of the data section as they come, false when one is passive or lies where a global says.
+func (m *Module) segments() ([]Data, bool) {
+	s := m.sections[secData]
 	r := &reader{b: m.raw, pos: s.start, end: s.end}
 	var out []Data
 	for range r.vec(1) {
@@ -107,7 +135,7 @@ func (m *Module) activeData() ([]Data, bool) {
 		d.Bytes = r.bytes(r.vec(1))
 		out = append(out, d)
 	}
-	return joinedData(out), r.err == nil
+	return out, r.err == nil && r.pos == s.end
 }
 
 // joinedData are the same bytes in fewer pieces: what lies in order, with few zeros between, becomes one.

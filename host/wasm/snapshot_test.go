@@ -39,15 +39,20 @@ func TestStartCost(t *testing.T) {
 		}
 		return out.Instantiable().Start
 	}
+	least := cost("") // a function, and what metering adds
+	if want := int64(functionCost + importCost + 2*globalCost); least < want || least > want+2*functionCost {
+		t.Errorf("a module with one function costs %d, want %d", least, want)
+	}
 	for _, c := range []struct {
 		text string
 		want int64
 	}{
-		{"", 0}, {"memory 1", 8192}, {"memory 100 200", 819_200}, {"table funcref 1000 2000", 4000},
+		{"func g () -> ()\nfunc h () -> ()", 2 * functionCost}, {"global i32 7\nglobal i64 mut 7", 2 * globalCost}, {"import a.b ()->()", importCost},
+		{"memory 1", 8192}, {"memory 100 200", 819_200}, {"table funcref 1000 2000", 4000},
 		{"table funcref 1000\nelem 0 $f $f", 4000 + 8 + 2*8}, // a vector of one, kind, offset and end, length, two functions
 		{"memory 1\ndata " + strings.Repeat("x", 8000), 8192 + 8 + 8004/8},
 	} {
-		if got := cost(c.text); got != c.want {
+		if got := cost(c.text) - least; got != c.want {
 			t.Errorf("%.40q costs %d, want %d", c.text, got, c.want)
 		}
 	}

@@ -351,6 +351,7 @@ func (v *validator) branchTable() {
 	v.pop(I32)
 	last := len(v.targets) - 1
 	v.body.targets = max(v.body.targets, last)
+	v.body.ways += last
 	arity := len(v.label(v.targets[last]))
 	v.tables++
 	for _, depth := range v.targets {
