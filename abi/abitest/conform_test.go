@@ -39,5 +39,8 @@ func TestRust(t *testing.T) { both(t, abitest.PrebuiltRust(t, "conform")) }
 // TestC runs the suite over the reference product of the C kit.
 func TestC(t *testing.T) { both(t, buildtest.Guest(t, "c", "conform")) }
 
+// TestJavaScript runs the suite over the reference product of the JavaScript kit.
+func TestJavaScript(t *testing.T) { both(t, buildtest.Guest(t, "javascript", "conform")) }
+
 // TestAssemblyScript runs the suite over the reference product of the AssemblyScript kit.
 func TestAssemblyScript(t *testing.T) { both(t, buildtest.Guest(t, "assemblyscript", "conform")) }

@@ -51,13 +51,13 @@ func meterOptions(stack int64) wasm.Options {
 //
 // The original is validated twice, by our parser and by the engine: rewriting adds globals and functions, and must not
 // make valid what was not. Limits come first, since an engine can be kept busy for minutes by a few kilobytes.
-func admit(ctx context.Context, module []byte, o wasm.Options) (*wasm.Metered, error) {
+func admit(ctx context.Context, module []byte, o wasm.Options, rules wasm.Policy) (*wasm.Metered, error) {
 	m, err := wasm.ParseWithin(module, o.Limits)
 	if err != nil {
 		return nil, refusal(err)
 	}
-	if err := m.Admit(o.Limits, policy()); err != nil {
-		return nil, refusal(err)
+	if err := m.Admit(o.Limits, rules); err != nil {
+		return nil, pluginHint(refusal(err), m, rules)
 	}
 	if err := validate(ctx, module); err != nil {
 		return nil, host.Errorf(host.CodeModuleInvalid, "the module does not validate: %w", err)
@@ -86,7 +86,7 @@ func validate(ctx context.Context, module []byte) (err error) {
 const maxReasons = 8
 
 // refusal turns what is wrong with a module into an error for people, every reason in it.
-func refusal(err error) error {
+func refusal(err error) *host.Error {
 	code, hint := host.CodeModuleRefused, "a guest may import "+abi.ImportModule+" and a part of WASI, and exports what the guest SDKs export; adp abi check says it clause by clause"
 	if errors.Is(err, wasm.ErrInvalid) {
 		code, hint = host.CodeModuleInvalid, "build it again with one of the guest SDKs, for wasm32"

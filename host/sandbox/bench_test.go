@@ -8,6 +8,7 @@ import (
 
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/abi/abitest"
+	"github.com/adp-host/adp/host"
 )
 
 // discard is a run that keeps nothing.
@@ -120,7 +121,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.Run("check", func(b *testing.B) {
 		e := newEngine(b, Config{})
 		for b.Loop() {
-			if err := e.Check(context.Background(), module); err != nil {
+			if err := e.Check(context.Background(), module, host.Code{}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -16,9 +16,11 @@ import (
 type body struct {
 	mod     api.Module
 	mem     *linear
+	kernel  *kernel             // of an Extism plug-in; nil for native guests
 	counter api.MutableGlobal   // of fuel
 	globals []api.MutableGlobal // all that change; none where the program cannot be restored
 	image   *image              // whose state it has while it is parked
+	own     int64               // bytes of memory that it shares with nobody while it is parked
 }
 
 // newBody instantiates a program. No code of the guest runs, and its data are not in memory yet. limit is the most that its
@@ -29,7 +31,16 @@ func newBody(ctx context.Context, p *program, limit int64) (*body, error) {
 		return nil, err
 	}
 	b := &body{mem: mem}
-	if b.mod, err = p.instantiate(ctx, mem); err != nil {
+	if p.kernel != nil {
+		if b.kernel, err = p.kernel.beside(ctx, p.runtime, mem, limit); err != nil {
+			mem.Free()
+			return nil, err
+		}
+	}
+	if b.mod, err = p.instantiate(ctx, mem, b.kernel); err != nil {
+		if b.kernel != nil {
+			b.kernel.close()
+		}
 		mem.Free()
 		return nil, err
 	}
@@ -56,6 +67,9 @@ func (b *body) grow(size int) error {
 
 func (b *body) close() error {
 	err := b.mod.Close(context.Background())
+	if b.kernel != nil {
+		b.kernel.close()
+	}
 	b.mem.Free()
 	return err
 }

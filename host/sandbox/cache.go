@@ -26,7 +26,7 @@ import (
 //
 //	<dir>/key                           the key of the MACs, unless the configuration gave one
 //	<dir>/t-<tenant>/<name>/module.wasm the metered module
-//	<dir>/t-<tenant>/<name>/module.gob  its data, and how its instances are restored
+//	<dir>/t-<tenant>/<name>/module.gob  its data, unless each of its kin brings its own, and how its instances are restored
 //	<dir>/t-<tenant>/<name>/wazero-…/…  its compiled code, as wazero writes it
 //	<dir>/t-<tenant>/<name>/verdict     whether it did what the interpreter did, with a MAC of its own
 //	<dir>/t-<tenant>/<name>/mac         HMAC-SHA256 over the names and contents of the other files
@@ -125,11 +125,14 @@ const tenantPrefix = "t-"
 func (c *cache) name(id programID, o wasm.Options, interpreter bool) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q\n%s\n%s\nwazero %s\ninterpreter %v\n", id.tenant, id.module, o.Key(), wazeroVersion, interpreter)
+	if id.extism { // judged by other rules
+		fmt.Fprintf(h, "extism %s\n", extismVersion)
+	}
 	return filepath.Join(tenantPrefix+url.PathEscape(id.tenant), hex.EncodeToString(h.Sum(nil)))
 }
 
-// load gives the program in a folder, nil when there is none that verifies.
-func (c *cache) load(ctx context.Context, name string, cfg Config) *program {
+// load gives the program in a folder, nil when there is none that verifies. What was stored of a module with kin is made that of module.
+func (c *cache) load(ctx context.Context, name string, module []byte, cfg Config) *program {
 	dir := filepath.Join(c.dir, name)
 	want, err := os.ReadFile(filepath.Join(dir, cachedMAC))
 	if err != nil {
@@ -141,6 +144,9 @@ func (c *cache) load(ctx context.Context, name string, cfg Config) *program {
 		return nil
 	}
 	m, err := readModule(dir)
+	if err == nil && m.Kin != noKin {
+		m, err = m.Relaid(module)
+	}
 	if err != nil {
 		return nil
 	}
@@ -169,6 +175,9 @@ func readModule(dir string) (m wasm.Instantiable, err error) {
 func writeModule(dir string, m wasm.Instantiable) error {
 	module := m.Bytes
 	m.Bytes = nil
+	if m.Kin != noKin {
+		m.Data = nil // each brings its own
+	}
 	var traits bytes.Buffer
 	if err := gob.NewEncoder(&traits).Encode(m); err != nil {
 		return err

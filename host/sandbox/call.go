@@ -19,36 +19,42 @@ var errKilled = errors.New("killed")
 
 // call calls one function of the guest. Its result is a status, a pointer or a version: at most one value.
 func (i *Instance) call(ctx context.Context, p phase, f api.Function, params ...uint64) (int32, error) {
+	i.stack = [2]uint64{}
+	copy(i.stack[:], params)
+	err := i.visit(ctx, p, f, func() error { return f.CallWithStack(&i.ctx, i.stack[:]) })
+	return int32(i.stack[0]), err
+}
+
+// visit has do call functions of the guest, f above all, while the run holds a slot and until its deadline.
+func (i *Instance) visit(ctx context.Context, p phase, f api.Function, do func() error) error {
 	if i.dead {
-		return 0, errDead
+		return errDead
 	}
 	m := &i.meter
 	i.ctx.Context, i.phase, i.mem.denied = ctx, p, false
 	if err := i.turn.Enter(ctx); err != nil {
-		return 0, i.end(err)
+		return i.end(err)
 	}
 	start := time.Now()
 	m.until, m.idle = start.Add(m.left), 0
 	if err := i.overdue(); err != nil {
 		i.turn.Leave()
-		return 0, i.end(err)
+		return i.end(err)
 	}
-	i.stack = [2]uint64{}
-	copy(i.stack[:], params)
-	err := f.CallWithStack(&i.ctx, i.stack[:])
+	err := do()
 	m.left -= time.Since(start) - m.idle
 	i.spend()
 	i.turn.Leave()
 	i.ctx.Context, i.phase = nil, outside
-	i.usage.MemoryBytes = int64(i.mem.size) // it never shrinks
+	i.usage.MemoryBytes = i.mem.together() // it never shrinks
 	if err != nil {
 		i.log.flush()
-		return 0, i.end(i.fault(f.Definition(), err))
+		return i.end(i.fault(f.Definition(), err))
 	}
 	if i.failure != nil {
-		return 0, i.end(i.failure)
+		return i.end(i.failure)
 	}
-	return int32(i.stack[0]), nil
+	return nil
 }
 
 // run calls a function of the product and turns its status into an error.

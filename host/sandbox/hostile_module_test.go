@@ -275,7 +275,7 @@ func TestHostileMutants(t *testing.T) {
 			for n := next.Add(1); n <= int64(runs+checks); n = next.Add(1) {
 				rng := rand.New(rand.NewPCG(uint64(n), 4))
 				if n > int64(runs) {
-					if e.Check(context.Background(), mutated(rng, large[n%2])) == nil {
+					if e.Check(context.Background(), mutated(rng, large[n%2]), host.Code{}) == nil {
 						admitted.Add(1)
 					}
 					continue

@@ -242,7 +242,7 @@ func TestHostileRefused(t *testing.T) {
 		{"an imported global", assemble(t, guest{imports: `(import "env" "g" (global $g (mut i32)))`}.text()), host.CodeModuleRefused, []string{"env.g"}},
 	} {
 		t.Run(m.name, func(t *testing.T) {
-			err := e.Check(context.Background(), m.module)
+			err := e.Check(context.Background(), m.module, host.Code{})
 			if m.code == "" {
 				m.code = host.CodeOf(err)
 				if m.code != host.CodeModuleInvalid && m.code != host.CodeModuleRefused {
@@ -254,7 +254,7 @@ func TestHostileRefused(t *testing.T) {
 			wantError(t, err, m.code, m.words...)
 		})
 	}
-	if err := e.Check(context.Background(), whole); err != nil {
+	if err := e.Check(context.Background(), whole, host.Code{}); err != nil {
 		t.Errorf("a good module: %v", err)
 	}
 }

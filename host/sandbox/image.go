@@ -10,6 +10,7 @@ import (
 // image is the state of an instance that has been initialised and knows of no product: memory, globals, and what the
 // host keeps beside them. Whatever starts from it is in all things what a new instance would be, at less cost.
 type image struct {
+	program *program
 	pages   *pages
 	size    int // of memory
 	globals []uint64
@@ -40,9 +41,9 @@ type imageKey struct {
 // maxImages bounds the images of one program: whoever comes later initialises his own instances.
 const maxImages = 4
 
-// capture notes the state of an instance after boot, and shares its memory with those that will start from it.
+// capture notes the state of an instance after boot, for those that will start from it.
 func (i *Instance) capture(heard []said) (*image, error) {
-	m := &image{size: i.mem.size, granted: i.meter.granted, waited: i.meter.waited, random: *i.random, wasiRandom: *i.wasiRandom,
+	m := &image{program: i.program, size: i.mem.size, granted: i.meter.granted, waited: i.meter.waited, random: *i.random, wasiRandom: *i.wasiRandom,
 		log: i.log, said: heard, arena: i.arena}
 	m.log.to = nil
 	for s := range m.log.streams {
@@ -56,7 +57,6 @@ func (i *Instance) capture(heard []said) (*image, error) {
 	if m.pages, err = newPages(i.mem.bytes()); err != nil {
 		return nil, err
 	}
-	i.body.image = m // its own memory is restored from it when the run is over
 	return m, nil
 }
 
@@ -72,7 +72,8 @@ func (m *image) restore(b *body, used int64) error {
 	if m.blank {
 		keep = span{m.arena.ptr, uint32(min(used, int64(m.arena.size)))}
 	}
-	if err := m.pages.restore(b.mem, keep); err != nil {
+	var err error
+	if b.own, err = m.pages.restore(b.mem, keep); err != nil {
 		return err
 	}
 	for n, g := range b.globals {

@@ -76,16 +76,22 @@ func link(ctx context.Context, rt wazero.Runtime) error {
 		name  string
 		funcs []hostFunc
 	}{{abi.MeterModule, meter}, {abi.ImportModule, guestImports()}, {abi.WASIModule, wasiImports()}} {
-		b := rt.NewHostModuleBuilder(m.name)
-		for _, f := range m.funcs {
-			t := wasm.MustFuncType(f.signature)
-			b.NewFunctionBuilder().WithGoFunction(enter(m.name, f, t), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
-		}
-		if _, err := b.Instantiate(ctx); err != nil {
+		if err := define(ctx, rt, m.name, m.funcs); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// define makes a module of the host's functions in a runtime.
+func define(ctx context.Context, rt wazero.Runtime, name string, funcs []hostFunc) error {
+	b := rt.NewHostModuleBuilder(name)
+	for _, f := range funcs {
+		t := wasm.MustFuncType(f.signature)
+		b.NewFunctionBuilder().WithGoFunction(enter(name, f, t), valueTypes(t.Params), valueTypes(t.Results)).Export(f.name)
+	}
+	_, err := b.Instantiate(ctx)
+	return err
 }
 
 // enter finds the instance that calls, takes the price of the call and counts it where calls are counted.

@@ -63,7 +63,12 @@ func (i *Instance) failHost(err error) {
 
 // take copies a batch out of the guest. It is nil when it was refused, and also when it has no rows (status OK).
 func (i *Instance) take(port string, r *cdata.Reader, array uint32) (arrow.RecordBatch, abi.Status) {
-	bytes, err := r.Measure(i.mem.bytes(), array)
+	return i.takeFrom(port, r, i.mem.bytes(), array)
+}
+
+// takeFrom is take of a batch that lies in other bytes than the guest's memory.
+func (i *Instance) takeFrom(port string, r *cdata.Reader, mem []byte, array uint32) (arrow.RecordBatch, abi.Status) {
+	bytes, err := r.Measure(mem, array)
 	if err != nil {
 		return nil, i.badBatch(port, err)
 	}

@@ -49,6 +49,8 @@ type Instance struct {
 	flushed    bool            // the run came to its end
 	cold       bool            // initialised for itself alone, and asked for nothing beforehand
 	outputs    []*cdata.Reader // a reader is made when its port is first used
+	rows       func(schema *arrow.Schema, text []byte, most int64) (arrow.RecordBatch, error)
+	plugin     plugin // what the host keeps for an Extism plug-in
 	bindings   bindings
 	decided    decided
 	counted    map[string]int64 // calls of functions that a run may call so often only
@@ -74,6 +76,7 @@ const (
 // exports are the functions that the host calls.
 type exports struct {
 	alloc, free, open, process, flush api.Function
+	plugin                            api.Function // of an Extism plug-in, which has none of the others
 }
 
 // Start gives a fresh instance for one run, when its tenant and product may have one more. A module that is refused gives a
@@ -113,6 +116,7 @@ func (i *Instance) make(ctx context.Context, e *Engine, id programID) error {
 	if err != nil {
 		return err
 	}
+	i.rows = e.cfg.Rows
 	i.program, i.interpreted, i.limits, i.metrics = p, p.interpreted, i.spec.Product.Limits.WithDefaults(), map[string]bool{}
 	if err := i.start(ctx, e.cfg.Quantum); err != nil {
 		i.Close()
@@ -169,7 +173,7 @@ func (i *Instance) start(ctx context.Context, quantum int64) error {
 	err = i.boot(ctx, key.arena)
 	i.log.to = i.calls.Log
 	if err == nil && m == nil && !i.cold {
-		i.program.remember(key, func() (*image, error) { return i.capture(heard) })
+		i.program.remember(key, i.body, func() (*image, error) { return i.capture(heard) })
 	}
 	return err
 }
@@ -182,6 +186,9 @@ func (i *Instance) inhabit(b *body) {
 		open: b.mod.ExportedFunction(abi.ExportOpen), process: b.mod.ExportedFunction(abi.ExportProcess),
 		flush: b.mod.ExportedFunction(abi.ExportFlush),
 	}
+	if b.kernel != nil {
+		i.funcs.plugin = b.mod.ExportedFunction(i.spec.Product.Code.Function)
+	}
 }
 
 // boot runs what a guest runs before it knows of any product. arena is how much it is asked for input batches, in bytes.
@@ -192,6 +199,9 @@ func (i *Instance) boot(ctx context.Context, arena int64) error {
 				return err
 			}
 		}
+	}
+	if i.kernel != nil {
+		return i.bootPlugin(ctx)
 	}
 	version, err := i.call(ctx, initialize, i.mod.ExportedFunction(abi.ExportABI))
 	if err != nil {
@@ -244,6 +254,10 @@ func (i *Instance) seed(run string) {
 
 // Open tells the guest its ports and lets it prepare.
 func (i *Instance) Open(ctx context.Context) error {
+	if i.funcs.plugin != nil {
+		i.begin()
+		return nil
+	}
 	block := i.openBlock()
 	at, err := i.alloc(ctx, block.size())
 	if err != nil {
@@ -265,6 +279,9 @@ func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch
 	if i.dead {
 		return errDead
 	}
+	if i.funcs.plugin != nil {
+		return i.exchange(ctx, input, rec)
+	}
 	w := i.inputs[input]
 	size, err := w.Plan(rec)
 	if err != nil {
@@ -280,8 +297,12 @@ func (i *Instance) Process(ctx context.Context, input int, rec arrow.RecordBatch
 }
 
 // Flush ends the run: the guest emits what it still holds.
-func (i *Instance) Flush(ctx context.Context) error {
-	err := i.run(ctx, i.funcs.flush)
+func (i *Instance) Flush(ctx context.Context) (err error) {
+	if i.funcs.plugin == nil {
+		err = i.run(ctx, i.funcs.flush)
+	} else if i.dead {
+		err = errDead
+	}
 	i.log.flush()
 	i.flushed = err == nil
 	return err

@@ -19,6 +19,7 @@ type linear struct {
 	size     int    // in use
 	pages    *pages // of the image that it is mapped to; nil while there is none
 	denied   bool
+	beside   *linear // whose bytes count for this one's limit too; nil: there is none
 }
 
 // newLinear reserves limit bytes, a multiple of pageSize.
@@ -38,12 +39,23 @@ func (l *linear) Allocate(_, _ uint64) experimental.LinearMemory { return l }
 
 // Reallocate implements experimental.LinearMemory: nil beyond the limit, which the guest sees as memory.grow giving −1.
 func (l *linear) Reallocate(size uint64) []byte {
-	if size > uint64(len(l.reserved)) {
+	if size+uint64(l.together())-uint64(l.size) > uint64(len(l.reserved)) {
 		l.denied = true
+		if l.beside != nil {
+			l.beside.denied = true
+		}
 		return nil
 	}
 	l.size = int(size)
 	return l.bytes()
+}
+
+// together is the size of the memory and of the one beside it.
+func (l *linear) together() int64 {
+	if l.beside == nil {
+		return int64(l.size)
+	}
+	return int64(l.size) + int64(l.beside.size)
 }
 
 // Free implements experimental.LinearMemory. It may be called more than once.

@@ -70,6 +70,12 @@ func add(a, b int64) int64 {
 	return a + b
 }
 
+// rested notes time that passed while the guest could not compute, and that is not its own.
+func (m *meter) rested(d time.Duration) {
+	m.until = m.until.Add(d)
+	m.idle += d
+}
+
 // refill is adp_meter.refill: left is the counter, below zero; the counter continues with the result.
 func (i *Instance) refill(left int64) int64 {
 	m := &i.meter

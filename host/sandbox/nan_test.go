@@ -1,10 +1,14 @@
 package sandbox
 
 import (
+	"math"
 	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/adp-host/adp/host"
 )
@@ -44,11 +48,47 @@ func TestCanonicalNaNs(t *testing.T) {
 		if _, err := guided(e, s, &fake{}, compiled, many(enough+2)...); err != nil {
 			t.Fatal(err)
 		}
-		if v, _ := e.judged(programOf(s)); nans != "" && v != same || differs && nans == "" && v != other {
+		if v, _ := e.judged(programOf(s), s.Bytes); nans != "" && v != same || differs && nans == "" && v != other {
 			t.Errorf("NaNs %q: the verdict is %q", nans, v)
 		}
 	}
 	if differs && len(seen) != 2 {
 		t.Errorf("this guest shows nothing: both engines give %v", seen)
+	}
+}
+
+// TestTrialKnowsNaNs: a guest that gives another NaN in each engine, in rows that are numbers, and does not look at its bits, differs in
+// nothing, and is taken over by compiled code.
+func TestTrialKnowsNaNs(t *testing.T) {
+	floats := arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Float64}}, nil)
+	e := newEngine(t, Config{})
+	s := specOf(assemble(t, nanny.text()), floats)
+	var batches []arrow.RecordBatch
+	for range enough + 2 {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, floats)
+		b.Field(0).(*array.Float64Builder).AppendValues([]float64{1, 2}, nil)
+		batches = append(batches, b.NewRecordBatch())
+	}
+	var f fake
+	if _, err := guided(e, s, &f, compiled, batches...); err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := e.judged(programOf(s), s.Bytes); v != same {
+		t.Errorf("the verdict is %q", v)
+	}
+	if bits := math.Float64bits(f.batches[0].Column(0).(*array.Float64).Value(0)); bits != 0x7ff8<<48 {
+		t.Errorf("the rows have %#x", bits)
+	}
+}
+
+// TestCheckCountsNaNs: a module that is too large with canonical NaNs, and not without, is refused before it is published.
+func TestCheckCountsNaNs(t *testing.T) {
+	module := assemble(t, guest{proc: `local.get $input f64.convert_i32_u` + strings.Repeat(" f64.sqrt", 200_000) + ` drop i32.const 0`}.text())
+	e := newEngine(t, Config{})
+	for range 2 { // what is remembered of one is not said of the other
+		if err := e.Check(t.Context(), module, host.Code{}); err != nil {
+			t.Error(err)
+		}
+		wantError(t, e.Check(t.Context(), module, host.Code{NaNs: host.CanonicalNaNs}), host.CodeModuleRefused, "instructions")
 	}
 }

@@ -13,6 +13,7 @@ import (
 type pages struct {
 	file   *os.File // sealed
 	length int      // up to the last page that is not zero; what follows takes no file
+	size   int64    // of the pages that are not zero: what the file takes of the machine's memory, in bytes
 }
 
 var pageBytes = os.Getpagesize()
@@ -40,27 +41,29 @@ func (p *pages) fill(mem []byte) error {
 			return err
 		}
 		p.length = at + len(page)
+		p.size += int64(len(page))
 	}
 	const sealed = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	_, err := unix.FcntlInt(p.file.Fd(), unix.F_ADD_SEALS, sealed)
 	return err
 }
 
-// restore makes a memory what it was. The bytes of keep, zero in the image, are cleared and stay where they are.
-func (p *pages) restore(l *linear, keep span) error {
+// restore makes a memory what it was. The bytes of keep, zero in the image, are cleared and stay where they are. It returns how
+// many bytes the memory has to itself from now on.
+func (p *pages) restore(l *linear, keep span) (own int64, err error) {
 	if l.pages != p { // not mapped yet: what was there goes
 		if p.length > 0 {
 			_, err := unix.MmapPtr(int(p.file.Fd()), 0, addressOf(l.reserved), uintptr(p.length),
 				unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE)
 			if err != nil {
-				return fmt.Errorf("mapping an image of memory: %w", err)
+				return 0, fmt.Errorf("mapping an image of memory: %w", err)
 			}
 		}
 		l.pages = p
 	}
 	from, to := keep.inside(pageBytes)
 	clear(l.reserved[from:to])
-	return errors.Join(drop(l.reserved[:from]), drop(l.reserved[to:l.size]))
+	return int64(to - from), errors.Join(drop(l.reserved[:from]), drop(l.reserved[to:l.size]))
 }
 
 // drop gives back what was written to mapped pages: they are again what they are mapped to.

@@ -3,14 +3,18 @@ package sandbox
 import (
 	"container/list"
 	"errors"
+	"slices"
 	"sync"
 )
 
-// parking is where the bodies of all programs wait for a run. The longest parked is closed when there are too many.
+// parking is where the bodies of all programs wait for a run. The longest parked are closed when there are too many, or when
+// they take too much memory; those of one program, when they take more than half of it.
 type parking struct {
-	most int
+	most      int
+	mostBytes int64
 
 	mu    sync.Mutex
+	bytes int64     // of the bodies that are parked
 	order list.List // of *body, the longest parked first
 	place map[*body]*list.Element
 }
@@ -35,20 +39,43 @@ func (k *parking) enter(b *body) error {
 	if k.place == nil {
 		k.place = map[*body]*list.Element{}
 	}
+	p := b.image.program
 	k.place[b] = k.order.PushBack(b)
+	k.bytes += b.own
+	p.parked += b.own
 	b.image.idle = append(b.image.idle, b)
-	var gone *body
-	if k.order.Len() > k.most {
-		gone = k.order.Front().Value.(*body)
-		idle := gone.image.idle
-		gone.image.idle = append(idle[:0], idle[1:]...) // an image's bodies are in the order in which they came
-		k.forget(gone)
+	var gone []*body
+	for p.parked > k.mostBytes/2 {
+		gone = append(gone, k.drop(func(b *body) bool { return b.image.program == p && b.own > 0 }))
+	}
+	for k.order.Len() > k.most {
+		gone = append(gone, k.drop(func(*body) bool { return true }))
+	}
+	for k.bytes > k.mostBytes {
+		gone = append(gone, k.drop(func(b *body) bool { return b.own > 0 }))
 	}
 	k.mu.Unlock()
-	if gone == nil {
-		return nil
+	return closeAll(gone)
+}
+
+// drop takes out the longest parked of those that are meant, of which there must be one. The caller holds mu.
+func (k *parking) drop(meant func(*body) bool) *body {
+	e := k.order.Front()
+	for !meant(e.Value.(*body)) {
+		e = e.Next()
 	}
-	return gone.close()
+	b := e.Value.(*body)
+	b.image.idle = slices.DeleteFunc(b.image.idle, func(other *body) bool { return other == b })
+	k.forget(b)
+	return b
+}
+
+func closeAll(bodies []*body) error {
+	var errs []error
+	for _, b := range bodies {
+		errs = append(errs, b.close())
+	}
+	return errors.Join(errs...)
 }
 
 // len is how many are parked.
@@ -67,15 +94,13 @@ func (k *parking) clear(m *image) error {
 		k.forget(b)
 	}
 	k.mu.Unlock()
-	var errs []error
-	for _, b := range idle {
-		errs = append(errs, b.close())
-	}
-	return errors.Join(errs...)
+	return closeAll(idle)
 }
 
 // forget drops a body from the order. The caller holds mu.
 func (k *parking) forget(b *body) {
 	k.order.Remove(k.place[b])
+	k.bytes -= b.own
+	b.image.program.parked -= b.own
 	delete(k.place, b)
 }

@@ -86,9 +86,9 @@ func TestKitsTrapsSayWhere(t *testing.T) {
 		module []byte
 		set    func(*Spec)
 		code   host.ErrorCode
-		says   string // on the stack: both are built without names
+		says   string // on the stack; Rust is built without names
 	}{
-		{"go", abitest.BuildGo(t, folder), func(s *Spec) { s.Product.Config = map[string]string{"do": "deadlock"} }, host.CodeGuestTrap, `at \$\d+\+0x\w+\n.*at \$\d+\+0x`},
+		{"go", abitest.BuildGo(t, folder), func(s *Spec) { s.Product.Config = map[string]string{"do": "deadlock"} }, host.CodeGuestTrap, `at runtime\.\w+\+0x\w+\n.*at runtime\.\w+\+0x`},
 		{"rust", abitest.PrebuiltRust(t, "conform"), func(s *Spec) { s.Product.Limits.Fuel = 170_000 }, host.CodeGuestFuel, `at adp_alloc\+0x`},
 	} {
 		var first string
@@ -122,7 +122,7 @@ func TestLargeModulesLoadFast(t *testing.T) {
 	dir := t.TempDir()
 	for _, interpreter := range []bool{true, false} {
 		_, err := runAll(newEngine(t, Config{CacheDir: dir, Interpreter: interpreter}), s, &fake{}, counting(1))
-		wantError(t, err, host.CodeGuestTrap, `in function "$`, "deadlock")
+		wantError(t, err, host.CodeGuestTrap, `in function "runtime.`, "deadlock")
 		if says := strings.Contains(err.Error(), "(offset 0x"); says != interpreter {
 			t.Errorf("interpreter %v: %v", interpreter, err)
 		}

@@ -15,17 +15,32 @@ func (p *program) image(key imageKey) *image {
 	return p.images[key]
 }
 
-// remember keeps an image, if the program can be restored and nobody was faster. Without it every instance initialises
-// itself, which is slower and no more.
-func (p *program) remember(key imageKey, capture func() (*image, error)) {
+// remember keeps an image of a body, if the program can be restored, nobody was faster, and there is room. Without it every
+// instance initialises itself, which is slower and no more.
+func (p *program) remember(key imageKey, b *body, capture func() (*image, error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.fixed != "" || p.images[key] != nil || len(p.images) >= maxImages {
+	if p.fixed != "" || p.images[key] != nil || len(p.images) >= maxImages || p.large {
 		return
 	}
-	if m, err := capture(); err == nil {
-		p.images[key] = m
+	m, err := capture()
+	if err != nil {
+		return
 	}
+	if p.large = p.imageBytes+m.pages.size > p.owner.mostImages/4; p.large || !p.owner.room(m.pages.size) {
+		_ = m.pages.close()
+		return
+	}
+	p.imageBytes += m.pages.size
+	p.images[key] = m
+	b.image = m // its own memory is restored from it when the run is over
+}
+
+// hasImages reports whether there are any.
+func (p *program) hasImages() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.images) > 0
 }
 
 // ready gives a body in the state of the image: one that waits, or a new one.
@@ -56,5 +71,9 @@ func (p *program) forgetImages() error {
 		errs = append(errs, p.owner.parking.clear(m), m.pages.close())
 	}
 	clear(p.images)
+	if p.imageBytes > 0 { // else nobody may own it yet
+		p.owner.imageBytes.Add(-p.imageBytes)
+		p.imageBytes = 0
+	}
 	return errors.Join(errs...)
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
-	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/wasm"
 )
@@ -25,66 +25,54 @@ const (
 // thirty times as much memory, and hardly anybody comes back: what runs often is compiled.
 const keepInterpreted = 8 << 20
 
-// program is a compiled module, ready to be instantiated any number of times. It has a runtime of its own: modules of
-// different teams share no engine, and closing one frees all its code.
+// program is a compiled module, ready to be instantiated any number of times.
 type program struct {
-	owner       *programs
-	key         string
-	runtime     wazero.Runtime
-	cache       wazero.CompilationCache // of the runtime; nil when nothing is kept on disk
-	compiled    wazero.CompiledModule
-	minMemory   int64
+	owner *programs
+	key   string
+	*code
 	cost        int64       // fuel that an instance costs before any of its code runs
 	globals     int         // that are exported to be restored
 	fixed       string      // why instances cannot be restored; "" when they can
 	data        []wasm.Data // of memory, at the beginning
 	interpreted bool
-	size        int  // of the module, in bytes
 	users       int  // guarded by owner.mu
 	unwanted    bool // to be closed with its last user; guarded by owner.mu
 
-	mu     sync.Mutex
-	images map[imageKey]*image
+	mu         sync.Mutex
+	images     map[imageKey]*image
+	imageBytes int64 // of all images
+	large      bool  // one more image was too large
+
+	parked int64 // bytes of the bodies that are parked, guarded by the parking
 
 	placing sync.Mutex
 	places  map[int]int // where instances stopped: offsets in the compiled code section and in the author's module
 }
 
 // compile makes a program of a module. dir is where the compiled code is kept and looked for; "" nowhere.
-func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (_ *program, err error) {
-	p := &program{interpreted: cfg.Interpreter, size: len(m.Bytes), globals: m.Globals, fixed: m.Reason, cost: m.Start, data: m.Data, images: map[imageKey]*image{}}
-	defer func() {
-		if err != nil {
-			_ = p.close()
-		}
-	}()
-	rc := wazero.NewRuntimeConfigCompiler()
-	if cfg.Interpreter {
-		rc = wazero.NewRuntimeConfigInterpreter()
-	}
-	if dir != "" {
-		if p.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
-			return nil, err
-		}
-		rc = rc.WithCompilationCache(p.cache)
-	}
-	p.runtime = wazero.NewRuntimeWithConfig(ctx, rc.WithCoreFeatures(features).WithDebugInfoEnabled(placeable(m, dir, cfg)))
-	if err = link(ctx, p.runtime); err != nil {
+func compile(ctx context.Context, m wasm.Instantiable, dir string, cfg Config) (*program, error) {
+	c, err := compileCode(ctx, m, dir, cfg)
+	if err != nil {
 		return nil, err
 	}
-	if p.compiled, err = p.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, cfg.CompileWorkers), m.Bytes); err != nil {
-		return nil, host.Errorf(host.CodeModuleInvalid, "the metered module does not compile: %w", err)
+	return c.program(m, cfg), nil
+}
+
+// program is one of code that m was made to, or that a module of its kin was made to. It takes the place of one user of the code.
+func (c *code) program(m wasm.Instantiable, cfg Config) *program {
+	p := &program{code: c, interpreted: cfg.Interpreter, globals: m.Globals, fixed: m.Reason, cost: m.Start, data: m.Data, images: map[imageKey]*image{}}
+	if c.kernel != nil {
+		p.fixed = "an Extism plug-in has two memories"
+		p.cost += c.kernel.cost
 	}
-	mem := p.compiled.ExportedMemories()[abi.ExportMemory]
-	if mem == nil {
-		return nil, host.Errorf(host.CodeModuleRefused, "the module exports no memory")
-	}
-	p.minMemory = int64(mem.Min()) * pageSize
-	return p, nil
+	return p
 }
 
 // instantiate makes an instance whose memory is mem. No code of the guest runs.
-func (p *program) instantiate(ctx context.Context, mem *linear) (api.Module, error) {
+func (p *program) instantiate(ctx context.Context, mem *linear, k *kernel) (api.Module, error) {
+	if k != nil {
+		ctx = linked(ctx, map[string]api.Module{extismEnv: k.glue})
+	}
 	ctx = experimental.WithMemoryAllocator(ctx, mem)
 	return p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 }
@@ -101,14 +89,7 @@ func (p *program) fill(mem *linear) error {
 }
 
 func (p *program) close() error {
-	errs := []error{p.forgetImages()}
-	if p.runtime != nil {
-		errs = append(errs, p.runtime.Close(context.Background()))
-	}
-	if p.cache != nil {
-		errs = append(errs, p.cache.Close(context.Background()))
-	}
-	return errors.Join(errs...)
+	return errors.Join(p.forgetImages(), p.code.leave())
 }
 
 // programs are the compiled modules in memory, each compiled once however many ask for it at the same time.
@@ -118,6 +99,9 @@ type programs struct {
 
 	parking *parking
 	stats   stats
+
+	mostImages int64        // bytes of all images, of one program a quarter
+	imageBytes atomic.Int64 // added to under mu
 
 	ending context.Context // of those that load
 	end    context.CancelFunc
@@ -138,13 +122,15 @@ type programID struct {
 	module host.Digest
 	stack  int64
 	nans   bool // canonical
+	extism bool // a plug-in of Extism's
 
 	interpreted bool
 }
 
 // programOf is the program of what a run asks for.
 func programOf(s Spec) programID {
-	return programID{tenant: s.Product.ID.Tenant, module: s.Module, stack: s.Product.Limits.WithDefaults().Stack, nans: s.Product.Code.NaNs == host.CanonicalNaNs}
+	return programID{tenant: s.Product.ID.Tenant, module: s.Module, stack: s.Product.Limits.WithDefaults().Stack, nans: s.Product.Code.NaNs == host.CanonicalNaNs,
+		extism: s.Product.Code.Language == host.Extism}
 }
 
 // options are those that the module is metered with.
@@ -155,7 +141,7 @@ func (id programID) options() wasm.Options {
 }
 
 func (id programID) key() string {
-	return fmt.Sprintf("%s/%s/%d/%v/%v", id.tenant, id.module, id.stack, id.nans, id.interpreted)
+	return fmt.Sprintf("%s/%s/%d/%v/%v/%v", id.tenant, id.module, id.stack, id.nans, id.extism, id.interpreted)
 }
 
 // loading is a program that is being compiled.
@@ -279,6 +265,25 @@ func (ps *programs) rest(p *program) {
 			}
 		}
 	}
+}
+
+// room takes so many bytes for an image, if need be those of programs without users, the longest unused first. It is false where
+// those in use have all.
+func (ps *programs) room(bytes int64) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for n := 0; n < len(ps.idle) && ps.imageBytes.Load()+bytes > ps.mostImages; {
+		if ps.idle[n].hasImages() {
+			ps.evict(n)
+		} else {
+			n++
+		}
+	}
+	if ps.imageBytes.Load()+bytes > ps.mostImages {
+		return false
+	}
+	ps.imageBytes.Add(bytes)
+	return true
 }
 
 // evict closes an idle program. The caller holds mu.

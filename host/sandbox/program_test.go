@@ -107,7 +107,7 @@ func TestFewInterpretedStay(t *testing.T) {
 	e := newEngine(t, Config{})
 	ps, size := e.programs, 0
 	ps.load = func(_ context.Context, id programID, _ func() ([]byte, error)) (*program, error) {
-		return &program{interpreted: id.interpreted, size: size}, nil
+		return &program{code: &code{size: size}, interpreted: id.interpreted}, nil
 	}
 	for n, c := range []struct {
 		size, stay int

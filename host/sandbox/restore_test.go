@@ -246,3 +246,106 @@ func TestParkingIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// What is parked is bounded in bytes as well: an arena that many rows were laid into is memory of its own.
+func TestParkingIsBoundedInBytes(t *testing.T) {
+	const most = 200 << 10
+	e := newEngine(t, Config{KeepBytes: most})
+	s := specOf(assemble(t, echo.text()), numbers)
+	k := e.programs.parking
+	together := func(rows int) {
+		t.Helper()
+		var all []*Instance
+		for range 4 {
+			i := start(t, e, s, &fake{})
+			ctx := context.Background()
+			if err := errors.Join(i.Open(ctx), i.Process(ctx, 0, counting(rows)), i.Flush(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, i)
+		}
+		for _, i := range all {
+			i.Close()
+		}
+	}
+	if together(1); k.order.Len() != 4 || k.bytes > most {
+		t.Errorf("%d are parked, with %d bytes", k.order.Len(), k.bytes)
+	}
+	// Some 80 KB each: they drive one another out, the last of half of what there is.
+	if together(4000); k.order.Len() != 1 || k.bytes > most/2 || k.bytes < most/4 {
+		t.Errorf("%d are parked, with %d bytes", k.order.Len(), k.bytes)
+	}
+	for _, name := range []string{"a", "b"} { // other modules have the other half, and then the first's
+		s = specOf(assemble(t, echo.text()), numbers)
+		s.Product.ID.Tenant = name // a program of its own
+		together(4000)
+	}
+	if k.order.Len() != 2 || k.bytes > most {
+		t.Errorf("%d are parked, with %d bytes", k.order.Len(), k.bytes)
+	}
+	sum := int64(0)
+	for b := range k.place {
+		sum += b.own
+	}
+	if sum != k.bytes {
+		t.Errorf("%d bytes are counted, there are %d", k.bytes, sum)
+	}
+}
+
+// heavy is a guest that initialises so many pages, all of them with something in them.
+func heavy(pages int, name byte) guest {
+	return guest{memory: fmt.Sprint(pages + 2), initialize: fmt.Sprintf(`(memory.fill (i32.const 65536) (i32.const %d) (i32.const %d))`, name, pages<<16)}
+}
+
+// Images are bounded in bytes: those of modules that nobody uses go, the longest unused first; where all are used, and of a module
+// that would take more than its quarter, none is kept, and runs go on without.
+func TestImagesAreBoundedInBytes(t *testing.T) {
+	const most = 4 << 20
+	e := newEngine(t, Config{KeepImages: most})
+	ps := e.programs
+	bounded := func() (images int) {
+		t.Helper()
+		sum := int64(0)
+		for _, p := range ps.ready {
+			sum += p.imageBytes
+			images += len(p.images)
+		}
+		if sum != ps.imageBytes.Load() || sum > most {
+			t.Errorf("images have %d bytes, %d are counted", sum, ps.imageBytes.Load())
+		}
+		return images
+	}
+	run := func(g guest) {
+		t.Helper()
+		if _, err := runAll(e, specOf(assemble(t, g.text()), numbers), &fake{}, counting(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 6 {
+		run(heavy(15, byte('a'+n)))
+		if want := min(n+1, 4); bounded() != want {
+			t.Errorf("%d images after %d modules, want %d", bounded(), n+1, want)
+		}
+	}
+	before := e.Stats()
+	run(heavy(15, 'f'))
+	if e.Stats().Initialised != before.Initialised {
+		t.Error("the last module's image is gone")
+	}
+	run(heavy(15, 'a'))
+	if e.Stats().Initialised != before.Initialised+1 {
+		t.Error("the first module's image is still there")
+	}
+	for range 2 {
+		run(heavy(40, 'x'))
+	}
+	if e.Stats().Initialised != before.Initialised+3 || bounded() != 4 {
+		t.Errorf("an image of 2.5 MiB was kept: %+v", e.Stats())
+	}
+	for n := range 5 {
+		i := start(t, e, specOf(assemble(t, heavy(15, byte('a'+n)).text()), numbers), &fake{})
+		if bounded(); (len(i.program.images) == 1) != (n < 4) {
+			t.Errorf("instance %d has %d images", n, len(i.program.images))
+		}
+	}
+}

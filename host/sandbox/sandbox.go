@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/sandbox/turns"
 	"github.com/adp-host/adp/host/wasm"
@@ -33,6 +35,12 @@ type Config struct {
 	Started func(host.ProductID)
 	// KeepInstances is how many instances wait for their next run, of all modules together. 0: 64.
 	KeepInstances int
+	// KeepBytes is how much memory they may have to themselves, beside what they share with the image of their module. On
+	// Linux that is what input batches were laid into, at most a MiB each. One module has half of it at most. 0: 64 MiB.
+	KeepBytes int64
+	// KeepImages is how many bytes the images of all modules may take: what their guests are after initialisation. One module has a
+	// quarter of it at most; the guest of one that needs more initialises itself in every run. 0: 256 MiB.
+	KeepImages int64
 	// KeepModules is how many compiled modules stay in memory when no instance uses them. 0: 64.
 	KeepModules int
 	// CompileWorkers is how many goroutines compile one module. 0: one a processor.
@@ -42,9 +50,19 @@ type Config struct {
 	Compile func(ctx context.Context, dir string) error
 	// Differs is told of a module whose compiled code does something else than the interpreter; nil: nobody.
 	Differs func(product host.ProductID, module host.Digest, what string)
+	// Rows reads rows that an Extism plug-in wrote, one object a line, into a batch of the schema that takes no more than most bytes. What is
+	// wrong with a row is a drivers.Error with its line. nil: plug-ins that write rows fail.
+	Rows func(schema *arrow.Schema, text []byte, most int64) (arrow.RecordBatch, error)
 	// Interpreter runs guests in wazero's interpreter: slow, the same results, for platforms without a compiler and for
 	// comparing the two.
 	Interpreter bool
+}
+
+// checked is a module or all its kin, and how it is rewritten.
+type checked struct {
+	module   [sha256.Size]byte
+	nans     bool
+	function string // of an Extism plug-in
 }
 
 // Share is what a tenant or product may have of an Engine.
@@ -56,6 +74,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Quantum <= 0 {
 		c.Quantum = 100_000
+	}
+	if c.KeepBytes <= 0 {
+		c.KeepBytes = 64 << 20
+	}
+	if c.KeepImages <= 0 {
+		c.KeepImages = 256 << 20
 	}
 	if c.KeepModules <= 0 {
 		c.KeepModules = 64
@@ -78,10 +102,12 @@ type Engine struct {
 	compiles chan struct{} // modules being compiled
 
 	mu       sync.Mutex
-	admitted map[[sha256.Size]byte]bool // modules that Check has let pass
+	admitted map[checked]bool // that Check has let pass
 
-	verdicts   map[string]verdict // by programID.key of compiled code
-	uncompiled map[string]error   // what could not be compiled, until somebody is told
+	codes      codes
+	kins       map[host.Digest]kinName // of modules; noKin: it has none
+	verdicts   map[string]verdict      // by programID.key of compiled code
+	uncompiled map[string]error        // what could not be compiled, until somebody is told
 
 	spoil func(wasm.Instantiable) wasm.Instantiable // of tests: plants a fault in what is compiled
 }
@@ -103,7 +129,7 @@ func New(cfg Config) (*Engine, error) {
 			return nil, host.Errorf(host.CodeNodeSetup, "the cache of compiled modules cannot be used: %w", err)
 		}
 	}
-	e.programs = &programs{load: e.load, keep: e.cfg.KeepModules, parking: &parking{most: e.cfg.KeepInstances}, ready: map[string]*program{}, coming: map[string]*loading{}}
+	e.programs = &programs{load: e.load, keep: e.cfg.KeepModules, mostImages: e.cfg.KeepImages, parking: &parking{most: e.cfg.KeepInstances, mostBytes: e.cfg.KeepBytes}, ready: map[string]*program{}, coming: map[string]*loading{}}
 	e.programs.ending, e.programs.end = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -122,36 +148,51 @@ func (e *Engine) Identity() host.Engine {
 	return host.Engine{Name: name, Version: wazeroVersion, Arch: runtime.GOARCH, Rewriter: wasm.Version + "-" + wasm.CostHash()}
 }
 
-// Check tells whether a module would be admitted: nil, or a host.Error of area S with every reason. It does not run or
-// compile the module.
-func (e *Engine) Check(ctx context.Context, module []byte) error {
-	sum := sha256.Sum256(module)
+// Check tells whether a module would be admitted as the code of a product: nil, or a host.Error of area S with every reason.
+// It does not run or compile the module. Metered code may be too large where the module is not, and more so with canonical
+// NaNs.
+func (e *Engine) Check(ctx context.Context, module []byte, code host.Code) error {
+	what := checked{nans: code.NaNs == host.CanonicalNaNs, function: code.Function}
+	if kin, ok := wasm.Kin(module); ok && code.Language != host.Extism && len(module) <= wasm.DefaultLimits.ModuleBytes {
+		what.module = kin
+	} else {
+		what.module = sha256.Sum256(module)
+	}
 	e.mu.Lock()
-	known := e.admitted[sum]
+	known := e.admitted[what]
 	e.mu.Unlock()
 	if known {
 		return nil
 	}
-	if _, err := admit(ctx, module, meterOptions(host.DefaultLimits.Stack)); err != nil {
+	o := meterOptions(host.DefaultLimits.Stack)
+	o.CanonicalNaNs = what.nans
+	rules := policy()
+	if code.Language == host.Extism {
+		rules = extismPolicy(code.Function)
+	}
+	if _, err := admit(ctx, module, o, rules); err != nil {
 		return err
 	}
+	e.passes(what)
+	return nil
+}
+
+// passes remembers what was admitted.
+func (e *Engine) passes(what checked) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.admitted == nil || len(e.admitted) >= maxAdmitted {
-		e.admitted = map[[sha256.Size]byte]bool{}
+		e.admitted = map[checked]bool{}
 	}
-	e.admitted[sum] = true
-	return nil
+	e.admitted[what] = true
 }
 
 // load makes a program: from the disk, or from the module's bytes.
 func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, error)) (*program, error) {
-	o, cfg := id.options(), e.cfg
+	cfg := e.cfg
 	cfg.Interpreter = cfg.Interpreter || id.interpreted
-	name := ""
 	if e.cache != nil {
-		name = e.cache.name(id, o, cfg.Interpreter)
-		if p := e.cache.load(ctx, name, cfg); p != nil {
+		if p := e.cache.load(ctx, e.cache.name(id, id.options(), cfg.Interpreter), nil, cfg); p != nil {
 			return p, nil
 		}
 	}
@@ -159,18 +200,31 @@ func (e *Engine) load(ctx context.Context, id programID, bytes func() ([]byte, e
 	if err != nil {
 		return nil, err
 	}
+	if kin, ok := wasm.Kin(original); ok && !id.extism && len(original) <= id.options().Limits.ModuleBytes {
+		return e.loadKin(ctx, id, kin, original, cfg)
+	}
+	return e.make(ctx, id, noKin, original, cfg)
+}
+
+// make makes a program of a module.
+func (e *Engine) make(ctx context.Context, id programID, kin kinName, original []byte, cfg Config) (*program, error) {
 	e.compiles <- struct{}{}
 	defer func() { <-e.compiles }()
-	metered, err := admit(ctx, original, o)
+	rules := policy()
+	if id.extism {
+		rules = extismPolicy("")
+	}
+	metered, err := admit(ctx, original, id.options(), rules)
 	if err != nil {
 		return nil, err
 	}
 	m := metered.Instantiable()
+	m.Kin = kin
 	if e.spoil != nil && !cfg.Interpreter {
 		m = e.spoil(m)
 	}
 	if e.cache != nil {
-		return e.cache.store(ctx, name, m, cfg)
+		return e.cache.store(ctx, e.cache.name(id, id.options(), cfg.Interpreter), m, cfg)
 	}
 	return compile(ctx, m, "", cfg)
 }

@@ -110,6 +110,23 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// TestNoTrialOfStatements: a guest that asks a compute driver is interpreted, for ever and alone.
+func TestNoTrialOfStatements(t *testing.T) {
+	e := newEngine(t, Config{CacheDir: t.TempDir()})
+	s := specOf(assemble(t, echo.text()), numbers)
+	s.Product.Bindings = []host.Binding{{Name: "out.sql", Access: "read", Compute: true}}
+	s.Bindings = s.Outputs
+	for range 2 {
+		if _, err := guided(e, s, &fake{}, func(g *Guest) {
+			if g.trial != nil || g.Engine().Name != interpreterName {
+				t.Errorf("it runs in %s, tried %v", g.Engine().Name, g.trial != nil)
+			}
+		}, many(enough+3)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What was interpreted goes with the run that found compiled code to do the same: it is much larger, and nobody asks for it again.
 func TestTrialLeavesOneProgram(t *testing.T) {
 	s := specOf(assemble(t, echo.text()), numbers)

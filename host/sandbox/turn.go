@@ -31,15 +31,15 @@ func (e *Engine) admit(ctx context.Context, id host.ProductID, memory int64) (*t
 func (i *Instance) enter() error {
 	start := time.Now()
 	err := i.turn.Enter(i.ctx.Context)
-	waited := time.Since(start)
-	i.meter.until = i.meter.until.Add(waited)
-	i.meter.idle += waited
+	i.meter.rested(time.Since(start))
 	return err
 }
 
 // yield accounts for the fuel that was used, and lets others pass where they come first.
 func (i *Instance) yield() {
-	if !i.spend() || !i.turn.Leave() {
+	othersFirst := i.spend()
+	i.meter.rested(i.turn.Look())
+	if !othersFirst || !i.turn.Leave() {
 		runtime.Gosched()
 		return
 	}

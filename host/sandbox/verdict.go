@@ -25,18 +25,19 @@ const (
 // maxVerdicts bounds what is remembered in memory; what was forgotten is read again, or tried again.
 const maxVerdicts = 4096
 
-// judged is the verdict on a program. The error is that of a module that could not be compiled when it was tried.
-func (e *Engine) judged(id programID) (verdict, error) {
+// judged is the verdict on the code of a program. The error is that of a module that could not be compiled when it was tried.
+func (e *Engine) judged(id programID, bytes func() ([]byte, error)) (verdict, error) {
+	code := e.codeID(id, bytes)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.uncompiled[id.key()]; err != nil {
 		delete(e.uncompiled, id.key()) // told once; who comes again after a while may be luckier
 		return unknown, err
 	}
-	v, ok := e.verdicts[id.key()]
+	v, ok := e.verdicts[code.key()]
 	if !ok && e.cache != nil {
-		v = e.cache.verdict(e.cache.name(id, id.options(), false))
-		e.remember(id, v)
+		v = e.cache.verdict(e.cache.name(code, code.options(), false))
+		e.remember(code, v)
 	}
 	return v, nil
 }
@@ -50,6 +51,7 @@ func (e *Engine) remember(id programID, v verdict) {
 }
 
 func (e *Engine) settle(id programID, v verdict) {
+	id = e.codeID(id, nil)
 	e.mu.Lock()
 	e.remember(id, v)
 	e.mu.Unlock()
@@ -58,8 +60,12 @@ func (e *Engine) settle(id programID, v verdict) {
 	}
 }
 
-// doubts forgets a verdict, so that the next run begins in the interpreter: it can say at which byte this one trapped.
+// doubts forgets a verdict, so that the next run begins in the interpreter: it can say at which byte this one trapped. Where a script
+// fails, a byte of its interpreter is of no use to its author.
 func (e *Engine) doubts(id programID) {
+	if e.codeID(id, nil) != id {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.remember(id, unknown)

@@ -326,39 +326,50 @@ func dictionaryOf(index, value arrow.DataType) arrow.DataType {
 	return &arrow.DictionaryType{IndexType: index, ValueType: value}
 }
 
-// The scans agree with their definitions at every length and position.
-func TestScans(t *testing.T) {
-	for n := range 70 {
+// The scans agree with their definitions at every length and position: three wide steps, and what words take of the rest.
+func TestScans(t *testing.T) { scans(t) }
+
+func scans(t *testing.T) {
+	for n := range 3*128 + 30 {
 		for hit := range n {
 			b := make([]byte, n)
-			b[hit] = 0x80
-			if ascii(b) {
+			if b[hit] = 0x80; ascii(b) {
 				t.Fatalf("ascii missed byte %d of %d", hit, n)
 			}
-			for _, width := range []int{4, 8} {
-				o := make([]byte, width*n)
-				put := func(i, v int) {
-					if width == 4 {
-						set32(o, 4*i, int64(v))
-					} else {
-						set64(o, 8*i, int64(v))
-					}
-				}
-				for i := range n {
-					put(i, i+1)
-				}
-				if !ascending(o, width) {
-					t.Fatalf("%d offsets of %d bytes do not ascend", n, width)
-				}
-				put(hit, hit-1)
-				if ascending(o, width) && hit > 0 {
-					t.Fatalf("ascending missed a step down at %d of %d", hit, n)
-				}
-				put(hit, math.MinInt32)
-				if ascending(o, width) {
-					t.Fatalf("ascending missed a negative at %d of %d", hit, n)
+		}
+	}
+	for n := range 3*32 + 30 {
+		rising32, rising64, floats32, floats64 := make([]byte, 4*n), make([]byte, 8*n), make([]byte, 4*n), make([]byte, 8*n)
+		for i := range n {
+			set32(rising32, 4*i, int64(i+1))
+			set64(rising64, 8*i, int64(i+1))
+			set32(floats32, 4*i, int64(math.Float32bits(float32(-i))))
+			set64(floats64, 8*i, int64(math.Float64bits(float64(-i))))
+		}
+		if !ascending(rising32, 4) || !ascending(rising64, 8) || hasNaN32(floats32) || mayHaveNaN64(floats64) {
+			t.Fatalf("%d good values are refused", n)
+		}
+		for hit := range n {
+			for _, v := range []int{hit - 1, math.MinInt32} {
+				down := v < 0 || hit > 0 // the first may be anything that is not negative
+				set32(rising32, 4*hit, int64(v))
+				set64(rising64, 8*hit, int64(v))
+				if ascending(rising32, 4) == down || ascending(rising64, 8) == down {
+					t.Fatalf("%d offsets, number %d is %d", n, hit, v)
 				}
 			}
+			set32(rising32, 4*hit, int64(hit+1))
+			set64(rising64, 8*hit, int64(hit+1))
+			for _, nan := range []struct{ of32, of64 uint64 }{
+				{0x7fc0_0000, 0x7ff8_0000_0000_0000}, {0x7f80_0001, 0x7ff0_0000_0000_0001}, {0xffff_ffff, 0xffff_ffff_ffff_ffff}} {
+				set32(floats32, 4*hit, int64(nan.of32))
+				set64(floats64, 8*hit, int64(nan.of64))
+				if !hasNaN32(floats32) || !mayHaveNaN64(floats64) {
+					t.Fatalf("%d floats, number %d is the NaN %x", n, hit, nan.of64)
+				}
+			}
+			set32(floats32, 4*hit, 0)
+			set64(floats64, 8*hit, 0)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func sandboxSpec(module []byte, r *run) sandbox.Spec {
 		ID:     host.ProductID{Tenant: host.LocalTenant, Domain: "abi", Name: "guest"},
 		Config: a.Config,
 		Code:   r.ports.code,
-		Limits: host.Limits{Deadline: time.Minute},
+		Limits: host.Limits{Deadline: time.Minute, Stack: 64 << 20}, // frames of interpreters are large
 	}
 	for _, port := range a.Inputs {
 		p.Inputs = append(p.Inputs, host.Input{Name: port.Name, Mode: host.InputMode(abitest.ModeName(port.Mode))})

@@ -1,6 +1,7 @@
 package clause
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -40,7 +41,34 @@ func Product(p *host.Product, module []byte, rows map[string][]arrow.RecordBatch
 			return s, err
 		}
 	}
+	if p.Compute() != nil {
+		s.Spec.Read = answers(s.Spec.Bindings)
+	}
 	return s, nil
+}
+
+// answers are made-up rows for what a guest asks of compute drivers, in batches that grow.
+func answers(bindings []abitest.Port) func(binding string, request []byte) ([][]abitest.Row, error) {
+	return func(binding string, request []byte) (batches [][]abitest.Row, err error) {
+		at := slices.IndexFunc(bindings, func(b abitest.Port) bool { return b.Name == binding })
+		var asked host.Statement
+		if err := json.Unmarshal(request, &asked); err != nil || asked.Text == "" {
+			return nil, host.Errorf(host.CodeDriverStatement, "binding %s: the request %.80q is no statement", binding, request)
+		}
+		fields := bindings[at].Fields
+		op := slices.IndexFunc(fields, func(f abitest.Field) bool { return f.Name == abi.ColumnOp })
+		for i, n := range []int{1, 3, 60, 700} {
+			rows := abitest.RandomRows(fields, n, 0.3, uint64(16*at+i))
+			for _, r := range rows {
+				tame(r)
+				if op >= 0 {
+					r[op] = nil
+				}
+			}
+			batches = append(batches, rows)
+		}
+		return batches, nil
+	}
 }
 
 // input adds an input and its rows.

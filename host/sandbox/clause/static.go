@@ -25,7 +25,7 @@ func (x *exam) static() bool {
 	x.exports(m, rules)
 	x.size(m, rules)
 	refused := x.failed()
-	if err := x.engine.Check(x.ctx, x.subject.Module); err != nil && !refused {
+	if err := x.engine.Check(x.ctx, x.subject.Module, host.Code{}); err != nil && !refused {
 		x.fail("module", "%s", reason(err)) // the engine's own validation
 		refused = true
 	}

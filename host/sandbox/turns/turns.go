@@ -44,7 +44,8 @@ const credit = 10
 
 // Turns is safe for concurrent use.
 type Turns struct {
-	cfg Config
+	cfg     Config
+	lookout *lookout
 
 	mu       sync.Mutex
 	free     int // slots
@@ -77,7 +78,7 @@ func New(c Config) *Turns {
 	if c.Slice <= 0 {
 		c.Slice = 2_000_000
 	}
-	return &Turns{cfg: c, free: c.Slots, parties: parties{of: map[string]*party{}}}
+	return &Turns{cfg: c, lookout: newLookout(c.Slots), free: c.Slots, parties: parties{of: map[string]*party{}}}
 }
 
 // TooLarge is the error of a run that can never begin.
