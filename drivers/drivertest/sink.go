@@ -82,8 +82,11 @@ func (f SinkFixture) delivery(e effect, rec arrow.RecordBatch) drivers.Delivery 
 }
 
 // Record is a batch of rows in Schema.
-func Record(rows []Row) arrow.RecordBatch {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, Schema)
+func Record(rows []Row) arrow.RecordBatch { return RecordIn(memory.DefaultAllocator, rows) }
+
+// RecordIn is Record in memory of the caller's.
+func RecordIn(mem memory.Allocator, rows []Row) arrow.RecordBatch {
+	b := array.NewRecordBuilder(mem, Schema)
 	defer b.Release()
 	for _, r := range rows {
 		b.Field(0).(*array.Int64Builder).Append(r.ID)
