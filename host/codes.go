@@ -80,11 +80,12 @@ const (
 	CodeAccessAddress ErrorCode = "ADP-A008" // not the address of a product
 
 	// D: drivers.
-	CodeDriverUnknown ErrorCode = "ADP-D001" // no such driver
-	CodeDriverOpen    ErrorCode = "ADP-D002" // cannot be opened or listed
-	CodeDriverFormat  ErrorCode = "ADP-D003" // data that the format forbids
-	CodeDriverSchema  ErrorCode = "ADP-D004" // columns that the contract does not have, or lacks
-	CodeDriverChanged ErrorCode = "ADP-D005" // what was read before is not what is there now
+	CodeDriverUnknown   ErrorCode = "ADP-D001" // no such driver
+	CodeDriverOpen      ErrorCode = "ADP-D002" // cannot be opened or listed
+	CodeDriverFormat    ErrorCode = "ADP-D003" // data that the format forbids
+	CodeDriverSchema    ErrorCode = "ADP-D004" // columns that the contract does not have, or lacks
+	CodeDriverChanged   ErrorCode = "ADP-D005" // what was read before is not what is there now
+	CodeDriverStatement ErrorCode = "ADP-D006" // a statement that is wrong, reaches beyond the inputs, or fails on their rows
 
 	// G: registry.
 	CodeRegistryUnknown ErrorCode = "ADP-G001" // no such artifact

@@ -91,7 +91,21 @@ type Code struct {
 	Path     string `json:"path"`     // folder of the source, or a .wasm file
 	// NaNs is CanonicalNaNs for code that looks at the bits of NaNs, "" for all other.
 	NaNs string `json:"nans,omitempty"`
+	// Function is what an Extism plug-in exports for the batches of its input, "" for all other code.
+	Function string `json:"function,omitempty"`
+	// Encoding is how an Extism plug-in reads and writes batches: one of Encodings, "" for all other code.
+	Encoding string `json:"encoding,omitempty"`
 }
+
+// Extism is the language of products whose code is an Extism plug-in, whatever that is written in.
+const Extism = "extism"
+
+// Encodings of batches for Extism plug-ins.
+const (
+	NDJSON  = "ndjson"  // an object a line
+	JSON    = "json"    // an array of objects
+	Columns = "columns" // the structs of abi/SPEC.md §6, addresses counted from the beginning of the batch
+)
 
 // CanonicalNaNs makes every NaN that arithmetic gives the canonical one, on every engine and machine.
 const CanonicalNaNs = "canonical"
@@ -176,6 +190,25 @@ type Binding struct {
 	Schema  Schema  `json:"schema"`
 	Options Options `json:"options,omitempty"`
 	Forms   Forms   `json:"forms,omitempty"`
+	// Compute says that the driver answers statements over the inputs of the run, a Statement each time it is opened. The inputs of
+	// a product that has such a binding go there, and not to its guest.
+	Compute bool `json:"compute,omitempty"`
+}
+
+// Statement is what a guest asks a compute driver, as JSON the request of driver_open.
+type Statement struct {
+	Text string `json:"text"`
+	File string `json:"file,omitempty"` // that it stands in, for errors
+}
+
+// Compute is the product's first binding to a compute driver, nil when it has none.
+func (p *Product) Compute() *Binding {
+	for i := range p.Bindings {
+		if p.Bindings[i].Compute {
+			return &p.Bindings[i]
+		}
+	}
+	return nil
 }
 
 // Schedule says when a product runs beside when it is triggered.

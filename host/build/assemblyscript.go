@@ -47,7 +47,13 @@ func (b *Builder) compileAssemblyScript(ctx context.Context, dir string) ([]byte
 	}
 	defer os.RemoveAll(work)
 	out := filepath.Join(work, "product.wasm")
-	said, err := b.run(ctx, abs, []string{"NODE_OPTIONS="}, tool.node, filepath.Join(sdk, "bin", "build.mjs"), abs, out, modules)
+	var said string
+	env, script := []string{"NODE_OPTIONS="}, filepath.Join(sdk, "bin", "build.mjs")
+	if b.Again {
+		said, err = b.ask(ctx, &b.asc, job{abs, out}, env, tool.node, script, "--stay", modules)
+	} else {
+		said, err = b.run(ctx, abs, env, tool.node, script, abs, out, modules)
+	}
 	if err != nil {
 		return nil, compilerError(ctx, abs, "asc", said, err)
 	}

@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -72,6 +73,43 @@ func TestAssemblyScriptIsReproducible(t *testing.T) {
 			t.Errorf("left in the cache: %s", left)
 		}
 	}
+}
+
+// TestCompilerStays: a compiler that stays makes the same module of the same code, after errors and after its death as well.
+func TestCompilerStays(t *testing.T) {
+	b := assemblyScriptBuilder(t)
+	good, bad := scriptProduct(t, scriptMain), scriptProduct(t, "import { nobody } from \"adp\";\nnobody();\n")
+	code := host.Code{Language: "assemblyscript", Path: "."}
+	b.Again = true
+	defer b.Close()
+	want, err := b.Compile(t.Context(), good, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func() {
+		t.Helper()
+		if m, err := b.Compile(t.Context(), good, code); err != nil || !bytes.Equal(m, want) {
+			t.Errorf("%d bytes, at first %d: %v", len(m), len(want), err)
+		}
+	}
+	again()
+	first := b.asc
+	var e *host.Error
+	if _, err := b.Compile(t.Context(), bad, code); !errors.As(err, &e) || e.At.Line != 1 || !strings.HasPrefix(e.At.File, bad) {
+		t.Errorf("of an error in the code it says %v", err)
+	}
+	again()
+	if b.asc != first {
+		t.Error("it did not stay")
+	}
+	_ = first.cmd.Process.Kill()
+	again()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := b.Compile(ctx, good, code); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	again()
 }
 
 // vanishes waits for a folder of the cache that may be another process's, which works there just now.

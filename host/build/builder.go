@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/host"
 )
 
@@ -21,7 +22,9 @@ type Builder struct {
 	// Cache keeps unpacked SDKs and what compilers want to find again. It may be deleted at any time.
 	Cache string
 	// The sources of the SDKs, named relative to their roots; nil: that language cannot be built.
-	GoSDK, RustSDK, CSDK, AssemblyScriptSDK fs.FS
+	GoSDK, RustSDK, CSDK, AssemblyScriptSDK, JavaScriptSDK, PythonSDK fs.FS
+	// GoArrow is the Go SDK's helper for Arrow, a module of its own; nil: products do without.
+	GoArrow fs.FS
 	// Env is the environment of the compilers; nil: empty, which hardly any compiler likes.
 	Env []string
 	// LookPath finds the compilers, as exec.LookPath does.
@@ -33,12 +36,38 @@ type Builder struct {
 	// Talk gets a line now and then for a person who waits; nil: nobody.
 	Talk io.Writer
 	// Check has the module judged by the sandbox that will run it; nil: whoever runs it will.
-	Check func(ctx context.Context, module []byte) error
+	Check func(ctx context.Context, module []byte, code host.Code) error
+	// Embed lays content into a module, where the function of that name says; nil: products in script languages cannot be built.
+	Embed func(module []byte, export string, content []byte) ([]byte, error)
+	// Load initialises a module as a run does and gives the errors that it logs; nil: a script shows its errors in its first run.
+	Load func(ctx context.Context, module []byte) (complaints []string, err error)
 	// Infer drafts a schema from files, for inputs whose contract is not written yet; nil: it must be.
 	Infer func(ctx context.Context, uri string, options map[string]string) (*arrow.Schema, error)
+	// Compute answers statements, for products in SQL; nil: they cannot be built.
+	Compute drivers.Compute
+	// Again says that somebody edits a product and waits for each module: compilers that are slow at first stay until Close,
+	// and those that optimise slowly do not.
+	Again bool
+	// Ready says that nobody waits for minutes: a script whose interpreter was not compiled on this machine yet counts as one that nothing
+	// here compiles.
+	Ready bool
+
+	asc *resident
 }
 
-// Compile makes the Wasm module of a product's folder and has it checked.
+// module makes the Wasm module of a product and has it checked.
+func (b *Builder) module(ctx context.Context, dir string, p *host.Product) ([]byte, error) {
+	if p.Code.Language != sqlLanguage || filepath.Ext(p.Code.Path) == ".wasm" {
+		return b.Compile(ctx, dir, p.Code)
+	}
+	module, err := b.compileSQL(ctx, filepath.Join(dir, filepath.FromSlash(p.Code.Path)), p)
+	if err == nil && b.Check != nil {
+		err = b.Check(ctx, module, p.Code)
+	}
+	return module, err
+}
+
+// Compile makes the Wasm module of a folder of source, of any language but SQL, and has it checked.
 func (b *Builder) Compile(ctx context.Context, dir string, code host.Code) ([]byte, error) {
 	path := filepath.Join(dir, filepath.FromSlash(code.Path))
 	module, err := b.compile(ctx, path, code.Language)
@@ -46,7 +75,7 @@ func (b *Builder) Compile(ctx context.Context, dir string, code host.Code) ([]by
 		return nil, err
 	}
 	if b.Check != nil {
-		if err := b.Check(ctx, module); err != nil {
+		if err := b.Check(ctx, module, code); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +95,7 @@ func (b *Builder) compile(ctx context.Context, path, language string) ([]byte, e
 		return nil, host.Errorf(host.CodeBuildCompile, "there is no source folder %s", path).
 			WithHint("code.path in product.yaml names it, relative to that file")
 	}
-	if l := languageOf(language); l != nil {
+	if l := languageOf(language); l != nil && l.compile != nil {
 		return l.compile(b, ctx, path)
 	}
 	return nil, host.Errorf(host.CodeBuildToolchain, "adp build cannot compile %s", language).

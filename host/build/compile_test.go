@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
+	goarrow "github.com/adp-host/adp/guest-sdk/go/arrow"
 	"github.com/adp-host/adp/host"
 )
 
@@ -63,7 +64,7 @@ func TestGoIsReproducible(t *testing.T) {
 	for range 2 {
 		dir, b := goProduct(t), builder(t)
 		checked := 0
-		b.Check = func(_ context.Context, module []byte) error { checked++; return nil }
+		b.Check = func(_ context.Context, module []byte, _ host.Code) error { checked++; return nil }
 		m, err := b.Compile(t.Context(), dir, host.Code{Language: "go", Path: "."})
 		if err != nil {
 			t.Fatal(err)
@@ -134,7 +135,7 @@ func TestCompileRefusals(t *testing.T) {
 	if m, err := b.Compile(t.Context(), dir, host.Code{Language: "c", Path: "made.wasm"}); err != nil || string(m) != "\x00asm...." {
 		t.Errorf("a module that is there: %q %v", m, err)
 	}
-	b.Check = func(context.Context, []byte) error { return refuse }
+	b.Check = func(context.Context, []byte, host.Code) error { return refuse }
 	if _, err := b.Compile(t.Context(), dir, host.Code{Language: "c", Path: "made.wasm"}); !errors.Is(err, refuse) {
 		t.Errorf("the sandbox refused: %v", err)
 	}
@@ -177,5 +178,42 @@ func TestExcerpt(t *testing.T) {
 		if got := excerpt(filepath.Join(dir, "x"), c.line, c.column); got != c.want {
 			t.Errorf("%d:%d: %q, want %q", c.line, c.column, got, c.want)
 		}
+	}
+}
+
+// TestGoArrow: a product that requires the helper for Arrow gets it, and all that it needs in the versions that its lock file pins.
+func TestGoArrow(t *testing.T) {
+	b := builder(t)
+	b.GoArrow = goarrow.Source
+	const main = `package main
+
+import (
+	adp "github.com/adp-host/adp/guest-sdk/go"
+	"github.com/adp-host/adp/guest-sdk/go/arrow/adparrow"
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+func init() { adp.Register(product) }
+func main() {}
+
+func product(p *adp.Product) error {
+	out := p.Writer("out")
+	adparrow.OnRecord(p, "in", func(rec arrow.Record) error { return adparrow.Emit(out, rec) })
+	return nil
+}
+`
+	dir := lay(t, map[string]string{"main.go": main, "go.mod": `module example.com/p
+
+go 1.24
+
+require github.com/adp-host/adp/guest-sdk/go v0.1.0
+require github.com/adp-host/adp/guest-sdk/go/arrow v0.1.0
+`})
+	m, err := b.Compile(t.Context(), dir, host.Code{Language: "go", Path: "."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(m, []byte("\x00asm")) || bytes.Contains(m, []byte(dir)) || bytes.Contains(m, []byte(b.Cache)) {
+		t.Errorf("%d bytes with paths of this machine", len(m))
 	}
 }

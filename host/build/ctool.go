@@ -24,17 +24,8 @@ func (t cTool) says() string { return t.words }
 // findC looks for a clang that has all that a module needs: the target's C library, its part of compiler-rt, and a linker. That of
 // wasi-sdk brings them along; Debian has them in packages beside each of its clangs.
 func (b *Builder) findC(ctx context.Context) (cTool, error) {
-	candidates := b.MoreC
-	for _, name := range []string{"clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16"} {
-		if path, err := b.LookPath(name); err == nil {
-			candidates = append(candidates, path)
-		}
-	}
 	var missing []string
-	for _, clang := range candidates {
-		if _, err := os.Stat(clang); err != nil {
-			continue
-		}
+	for _, clang := range b.clangs() {
 		t, lacks := b.examineC(ctx, clang)
 		if lacks == "" {
 			return t, nil
@@ -45,6 +36,21 @@ func (b *Builder) findC(ctx context.Context) (cTool, error) {
 		missing = []string{"there is no clang"}
 	}
 	return cTool{}, host.Errorf(host.CodeBuildToolchain, "nothing here compiles C to Wasm: %s", strings.Join(missing, "; ")).WithHint("%s", cHint)
+}
+
+// clangs are those that are here.
+func (b *Builder) clangs() (found []string) {
+	for _, path := range b.MoreC {
+		if _, err := os.Stat(path); err == nil {
+			found = append(found, path)
+		}
+	}
+	for _, name := range []string{"clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16"} {
+		if path, err := b.LookPath(name); err == nil {
+			found = append(found, path)
+		}
+	}
+	return found
 }
 
 // examineC says what a clang lacks, or how to call it.

@@ -46,7 +46,9 @@ func FindFixtures(dir string, p *host.Product) (Fixtures, error) {
 		inputs = append(inputs, in.Name)
 	}
 	for _, b := range p.Bindings {
-		inputs = append(inputs, b.Name)
+		if !b.Compute {
+			inputs = append(inputs, b.Name)
+		}
 	}
 	for _, o := range p.Outputs {
 		outputs = append(outputs, o.Name)

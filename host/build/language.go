@@ -8,7 +8,7 @@ type language struct {
 	main     string // the file of a new product that its author goes on with
 	packages string // of Debian, by which its compiler comes; "": there are none
 	find     func(*Builder, context.Context) (words string, err error)
-	compile  func(b *Builder, ctx context.Context, dir string) (module []byte, err error)
+	compile  func(b *Builder, ctx context.Context, dir string) (module []byte, err error) // nil: Builder.module knows how
 }
 
 var languages = []language{
@@ -16,6 +16,9 @@ var languages = []language{
 	{"rust", "src/lib.rs", "cargo-web rustc-web rust-web-src lld-19", (*Builder).findCargo, (*Builder).compileRust},
 	{"c", "product.c", "clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32", wordsOf((*Builder).findC), (*Builder).compileC},
 	{"assemblyscript", "assembly/index.ts", "nodejs npm", wordsOf((*Builder).findNode), (*Builder).compileAssemblyScript},
+	{"javascript", javaScriptMain, "cargo-web rustc-web rust-web-src lld-19 clang-19", wordsOf((*Builder).findJavaScript), (*Builder).compileJavaScript},
+	{"python", pythonMain, "cargo-web rustc-web rust-web-src lld-19", wordsOf((*Builder).findPython), (*Builder).compilePython},
+	{sqlLanguage, sqlMain, "", (*Builder).findSQL, nil},
 }
 
 // Languages are the names of those that Scaffold writes and Compile compiles.

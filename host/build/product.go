@@ -29,7 +29,7 @@ func (b *Builder) Product(ctx context.Context, dir string, resolve Resolver) (re
 	if err != nil {
 		return registry.Artifact{}, err
 	}
-	module, err := b.Compile(ctx, dir, p.Code)
+	module, err := b.module(ctx, dir, p)
 	if err != nil {
 		return registry.Artifact{}, err
 	}

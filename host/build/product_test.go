@@ -54,6 +54,12 @@ func TestScaffoldBuilds(t *testing.T) {
 				b = cBuilder(t)
 			case "assemblyscript":
 				b = assemblyScriptBuilder(t)
+			case "javascript":
+				b = javaScriptBuilder(t)
+			case "python":
+				b = pythonBuilder(t)
+			case "sql":
+				b = sqlBuilder(t)
 			}
 			a, err := b.Product(t.Context(), dir, nil)
 			if err != nil {

@@ -47,32 +47,52 @@ func (b *Builder) compileRust(ctx context.Context, dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := filepath.Join(b.Cache, "rust")
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return nil, cacheError(err)
+	args, env, err := b.cargo(rust, sdk, b.rustOut())
+	if err != nil {
+		return nil, err
 	}
-	if std, _ := filepath.Glob(filepath.Join(out, rustTarget, "release", "deps", "libstd-*.rlib")); rust.library && len(std) == 0 {
-		b.talk("Rust's standard library is compiled too: a minute or two, once")
+	if rust.crates != "" { // no others can be had
+		args = append(args, from(rust.crates)...)
 	}
-	args := append([]string{"build", "--lib", "--release", "--target", rustTarget, "--target-dir", out,
-		"--message-format", "json,json-diagnostic-short", "--config", "patch.crates-io." + rustCrate + ".path=" + strconv.Quote(sdk)}, rust.args...)
-	env := append([]string{
-		"CARGO_ENCODED_RUSTFLAGS=" + strings.Join([]string{"-Cstrip=symbols", "--remap-path-prefix=" + sdk + "=/adp", "--remap-path-prefix=" + out + "=/target"}, "\x1f"),
-		"CARGO_TERM_COLOR=never", "CARGO_INCREMENTAL=0",
-	}, rust.env...)
 	said, err := b.run(ctx, abs, env, cargo, append(args, "--offline")...)
-	if err != nil && ctx.Err() == nil && !rust.vendored && !strings.Contains(said, `"level":"error"`) {
+	if err != nil && ctx.Err() == nil && rust.crates == "" && !strings.Contains(said, `"level":"error"`) {
 		said, err = b.run(ctx, abs, env, cargo, args...) // a dependency that is not in Cargo's own cache yet
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	result := readCargo(abs, said)
+	return builtModule(ctx, abs, said, err)
+}
+
+// rustOut is the folder for what Cargo writes of products.
+func (b *Builder) rustOut() string { return filepath.Join(b.Cache, "rust") }
+
+// cargo gives the arguments and the environment that a crate is compiled with. They are the same for all, paths included, so that
+// what does not belong to a product is compiled once. Cargo writes to out, one at a time. flags are for rustc.
+func (b *Builder) cargo(rust rustTool, sdk, out string, flags ...string) (args, env []string, err error) {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, nil, cacheError(err)
+	}
+	if std, _ := filepath.Glob(filepath.Join(out, rustTarget, "release", "deps", "libstd-*.rlib")); rust.library && len(std) == 0 {
+		b.talk("Rust's standard library is compiled too: a minute or two, once")
+	}
+	args = append([]string{"build", "--lib", "--release", "--target", rustTarget, "--target-dir", out,
+		"--message-format", "json,json-diagnostic-short", "--config", "patch.crates-io." + rustCrate + ".path=" + strconv.Quote(sdk)}, rust.args...)
+	env = append([]string{
+		"CARGO_ENCODED_RUSTFLAGS=" + strings.Join(append([]string{"-Cstrip=symbols", "--remap-path-prefix=" + sdk + "=/adp", "--remap-path-prefix=" + out + "=/target"}, flags...), "\x1f"),
+		"CARGO_TERM_COLOR=never", "CARGO_INCREMENTAL=0",
+	}, rust.env...)
+	return args, env, nil
+}
+
+// builtModule reads what Cargo said of the crate in dir: its module, or what is wrong with it.
+func builtModule(ctx context.Context, dir, said string, err error) ([]byte, error) {
+	result := readCargo(dir, said)
 	switch {
 	case len(result.errors) > 0:
 		return nil, errors.Join(result.errors...)
 	case err != nil:
-		return nil, compilerError(ctx, abs, "cargo build", result.rest, err)
+		return nil, compilerError(ctx, dir, "cargo build", result.rest, err)
 	case len(result.modules) != 1:
 		return nil, host.Errorf(host.CodeBuildModule, "the crate makes %d modules, a product is one", len(result.modules)).
 			WithHint(`in Cargo.toml: [lib] crate-type = ["cdylib"]`)

@@ -14,12 +14,17 @@ const rustHint = "install Rust from https://rustup.rs and its target with: rustu
 
 // rustTool is how this machine compiles Rust to Wasm.
 type rustTool struct {
-	rustc    string
-	env      []string
-	args     []string // of cargo
-	library  bool     // the standard library is compiled too
-	vendored bool     // no crates beside those of the standard library can be had
-	words    string   // for doctor
+	rustc   string
+	env     []string
+	args    []string // of cargo
+	library bool     // the standard library is compiled too
+	crates  string   // the folder of those that the standard library is made of, where crates.io need not be asked for them
+	words   string   // for doctor
+}
+
+// from are the arguments that have cargo take crates from a folder and from nowhere else.
+func from(dir string) []string {
+	return []string{"--config", `source.crates-io.replace-with="vendored"`, "--config", "source.vendored.directory=" + strconv.Quote(dir)}
 }
 
 // findCargo looks for what compiles a crate.
@@ -74,8 +79,7 @@ func (b *Builder) findRust(ctx context.Context) (rustTool, error) {
 func (b *Builder) compileLibrary(rustc, sysroot, library string) (t rustTool, ok bool) {
 	t = rustTool{rustc: rustc, library: true, env: []string{"RUSTC=" + rustc, "RUSTC_BOOTSTRAP=1"}, args: []string{"-Zbuild-std=std,panic_abort"}}
 	if vendor := filepath.Join(library, "vendor"); isDir(vendor) { // Debian's source comes with its dependencies
-		t.vendored = true
-		t.args = append(t.args, "--config", `source.crates-io.replace-with="vendored"`, "--config", "source.vendored.directory="+strconv.Quote(vendor))
+		t.crates = vendor
 	}
 	if lld, _ := filepath.Glob(filepath.Join(sysroot, "lib", "rustlib", "*", "bin", "rust-lld")); len(lld) > 0 {
 		return t, true

@@ -35,11 +35,8 @@ var reserved = []string{"changes"}
 
 // Scaffold writes a small working product into dir, which must not hold anything yet, and returns the names of its files.
 func Scaffold(dir string, s Scaffolding) ([]string, error) {
-	for what, name := range map[string]string{"name": s.Name, "domain": s.Domain} {
-		if !validName.MatchString(name) || len(name) > 63 || slices.Contains(reserved, name) {
-			return nil, host.Errorf(host.CodeManifestType, "%q cannot be the %s of a product", name, what).
-				WithHint("small letters, digits and single dashes, beginning with a letter, at most 63: strike-risk")
-		}
+	if err := s.validate(); err != nil {
+		return nil, err
 	}
 	language := languageOf(s.Language)
 	if language == nil {
@@ -50,7 +47,7 @@ func Scaffold(dir string, s Scaffolding) ([]string, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, host.Errorf(host.CodeBuildCompile, "%s: %w", dir, err)
 	}
-	p := &scaffold{Scaffolding: s, Main: language.main}
+	p := &scaffold{Scaffolding: s, Main: language.main, Code: "{language: " + s.Language + ", path: .}"}
 	var written []string
 	for _, root := range []string{"templates/common", "templates/" + s.Language} {
 		files, err := p.write(dir, root)
@@ -63,10 +60,22 @@ func Scaffold(dir string, s Scaffolding) ([]string, error) {
 	return written, nil
 }
 
+// validate fails for names that no product can have.
+func (s Scaffolding) validate() error {
+	for what, name := range map[string]string{"name": s.Name, "domain": s.Domain} {
+		if !validName.MatchString(name) || len(name) > 63 || slices.Contains(reserved, name) {
+			return host.Errorf(host.CodeManifestType, "%q cannot be the %s of a product", name, what).
+				WithHint("small letters, digits and single dashes, beginning with a letter, at most 63: strike-risk")
+		}
+	}
+	return nil
+}
+
 // scaffold is what the templates see.
 type scaffold struct {
 	Scaffolding
 	Main string
+	Code string // of product.yaml
 	ids  []string
 }
 

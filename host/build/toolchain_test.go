@@ -4,13 +4,18 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
+	javascriptsdk "github.com/adp-host/adp/guest-sdk/javascript"
+	pythonsdk "github.com/adp-host/adp/guest-sdk/python"
+	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/wasm"
 )
 
 // tools gives a builder on a machine that has only these programs: shell scripts, by name.
@@ -23,6 +28,7 @@ func tools(t *testing.T, scripts map[string]string) *Builder {
 	bin := lay(t, files)
 	b := builder(t)
 	b.AssemblyScriptSDK, b.MoreRust, b.MoreC = assemblyscriptsdk.Source, nil, nil
+	b.JavaScriptSDK, b.PythonSDK, b.RustSDK, b.Embed = javascriptsdk.Source, pythonsdk.Source, rustsdk.Source, wasm.Embed
 	b.LookPath = func(name string) (string, error) {
 		path := filepath.Join(bin, name)
 		if _, err := os.Stat(path); err != nil {
@@ -33,9 +39,12 @@ func tools(t *testing.T, scripts map[string]string) *Builder {
 	return b
 }
 
+// rustScript is a Rust compiler beside which its library lies.
+const rustScript = `case "$*" in *sysroot*) dirname "$0";; *libdir*) dirname "$0";; *) echo rustc 1.95.0;; esac`
+
 // TestToolchains: for each language, what is missing and the command that gets it on this machine.
 func TestToolchains(t *testing.T) {
-	rustc := "case \"$*\" in *sysroot*) dirname \"$0\";; *libdir*) dirname \"$0\";; *) echo rustc 1.95.0;; esac"
+	const rustc = rustScript
 	for _, c := range []struct {
 		name             string
 		have             map[string]string
@@ -53,6 +62,14 @@ func TestToolchains(t *testing.T) {
 		{"rustup", map[string]string{"apt-get": "", "rustup": "", "cargo": "", "rustc": "exit 1"}, "rust", "has the target", "", "rustup target add wasm32-unknown-unknown"},
 		{"the library's source", map[string]string{"cargo": "", "rustc": rustc, "lib/rustlib/src/rust/library/std.rs": ""}, "rust", "lacks a linker (lld)", "lld-19", ""},
 		{"and a linker", map[string]string{"cargo": "", "rustc": rustc, "lib/rustlib/src/rust/library/std.rs": "", "wasm-ld-19": ""}, "rust", "", "", ""},
+		{"nothing", nil, "javascript", "cargo is needed", "https://rustup.rs", ""},
+		{"Debian", map[string]string{"apt-get": ""}, "javascript", "cargo is needed", "", "apt-get install cargo-web rustc-web rust-web-src lld-19 clang-19"},
+		{"no clang", map[string]string{"cargo": "", "rustc": rustc, "lib/rustlib/src/rust/library/std.rs": "", "wasm-ld-19": ""}, "javascript", "no clang that compiles to Wasm", "clang-19", ""},
+		{"a clang for other machines", map[string]string{"cargo": "", "rustc": rustc, "lib/rustlib/src/rust/library/std.rs": "", "wasm-ld-19": "", "clang": "echo x86-64"},
+			"javascript", "no clang that compiles to Wasm", "clang-19", ""},
+		{"and a clang", map[string]string{"cargo": "", "rustc": rustc, "lib/rustlib/src/rust/library/std.rs": "", "wasm-ld-19": "", "clang": "echo wasm32"}, "javascript", "", "", ""},
+		{"nothing", nil, "python", "cargo is needed", "https://rustup.rs", ""},
+		{"a linker", map[string]string{"cargo": "", "rustc": rustc, "lib/rustlib/src/rust/library/std.rs": "", "wasm-ld-19": ""}, "python", "", "", ""},
 		{"an old Go", map[string]string{"apt-get": "", "go": "echo go1.19.8"}, "go", "go1.19.8, which is too old: products need go1.24", "https://go.dev/dl", ""},
 		{"a new Go", map[string]string{"go": "echo go1.26.1"}, "go", "", "", ""},
 		{"a Go from its repository", map[string]string{"go": "echo devel go1.28-abc"}, "go", "", "", ""},
@@ -83,8 +100,40 @@ func TestLanguages(t *testing.T) {
 		if _, err := fs.Stat(templates, "templates/"+l.name+"/"+l.main+".tmpl"); err != nil {
 			t.Errorf("%s: %v", l.name, err)
 		}
-		if _, err := l.compile(tools(t, nil), context.Background(), t.TempDir()); err == nil {
+		p := &host.Product{Code: host.Code{Language: l.name, Path: "."}}
+		if _, err := tools(t, nil).module(context.Background(), t.TempDir(), p); err == nil {
 			t.Errorf("%s: compiled nothing", l.name)
+		}
+	}
+}
+
+// TestReady: who waits for no minutes is told that an interpreter is still to be compiled, and nothing compiles it.
+func TestReady(t *testing.T) {
+	b := tools(t, map[string]string{"cargo": "exit 1", "rustc": rustScript, "lib/rustlib/src/rust/library/std.rs": "", "wasm-ld-19": ""})
+	b.Ready = true
+	_, err := b.Compile(t.Context(), lay(t, map[string]string{"main.py": "import adp\n"}), host.Code{Language: "python", Path: "."})
+	if host.CodeOf(err) != host.CodeBuildToolchain || !strings.Contains(err.Error(), "not compiled on this machine yet") {
+		t.Errorf("ready: %v", err)
+	}
+	b.Ready = false
+	if _, err = b.Compile(t.Context(), lay(t, map[string]string{"main.py": "import adp\n"}), host.Code{Language: "python", Path: "."}); err == nil || strings.Contains(err.Error(), "yet") {
+		t.Errorf("else: %v", err)
+	}
+}
+
+// TestTimeless: what compiles an engine asks git in vain, and is told always the same time.
+func TestTimeless(t *testing.T) {
+	b := builder(t)
+	b.Env = []string{"PATH=nowhere", "PATH=/usr/bin:/bin"}
+	env, err := b.timeless(filepath.Join(t.TempDir(), "bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for question, want := range map[string]string{"git log -1 --format=%ct": "0", "git describe --all || echo none": "none"} {
+		c := exec.CommandContext(t.Context(), "/bin/sh", "-c", question)
+		c.Env = env
+		if said, err := c.Output(); err != nil || strings.TrimSpace(string(said)) != want {
+			t.Errorf("%s: %q, %v", question, said, err)
 		}
 	}
 }

@@ -318,3 +318,24 @@ func TestDraftContract(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStackOfInterpreters: products in script languages have the stack that they need, unless they say themselves what they want.
+func TestStackOfInterpreters(t *testing.T) {
+	for _, c := range []struct {
+		code, limits string
+		want         int64
+	}{
+		{"language: go", "deadline: 20s", 0}, // the default
+		{"language: javascript", "deadline: 20s", 64 << 20},
+		{"language: javascript", "stack: 1MiB", 1 << 20},
+		{"language: python", "deadline: 20s", 64 << 20},
+	} {
+		files := base(t)
+		text := strings.Replace(string(files["product.yaml"].Data), "language: go", c.code, 1)
+		files["product.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(text, "deadline: 20s", c.limits, 1))}
+		p, err := load(t, files).Compile("acme")
+		if err != nil || p.Limits.Stack != c.want {
+			t.Errorf("%s, %s: %v, want %d (%v)", c.code, c.limits, p, c.want, err)
+		}
+	}
+}

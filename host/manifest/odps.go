@@ -31,12 +31,12 @@ var odps = &standard{name: "ODPS", minors: []string{"1.0", "1.1"}, written: "1.0
 // block is what stands in a product's customProperties under "adp": how the product runs. Its words are adp's own.
 var block = &standard{name: "the adp block", shapes: parseShapes(`
 	adp: code! code; inputs {input}; outputs {output}; run run; limits limits; place place; retention retention; drivers {driver}; config {scalar}
-	code: language! scalar; path scalar; nans =canonical
+	code: language! scalar; path scalar; nans =canonical; function scalar; encoding =ndjson|json|columns
 	input: from! scalar; mode =incremental|snapshot; onChange =rebuild|lookup; contract scalar; options {scalar}; forms {scalar}
 	output: mode =append|upsert|replace; key [scalar]; forms {scalar}
 	run: on =inputs; every scalar
 	limits: memory scalar; deadline scalar; fuel scalar; stack scalar; output scalar; logs scalar; state scalar
 	place: node scalar; labels {scalar}; features [scalar]; memory scalar; weight scalar
 	retention: snapshots scalar; for scalar
-	driver: uri! scalar; access! =read|write; contract! scalar; options {scalar}; forms {scalar}
+	driver: uri! scalar; access! =read|write; contract scalar; options {scalar}; forms {scalar}
 `)}

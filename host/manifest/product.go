@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/adp-host/adp/drivers/web/grant"
 	"github.com/adp-host/adp/host"
 )
 
@@ -40,17 +41,21 @@ func (b *Bundle) compile(tenant string, partial bool) (*host.Product, error) {
 	p := &host.Product{ID: b.ID(tenant), UUID: text(root, "id"), Version: text(root, "version"), Status: text(root, "status"), Tags: scalars(root, "tags")}
 	c.identity(root)
 	p.Description = strings.TrimSpace(text(value(root, "description"), "purpose"))
-	code := value(b.block, "code")
-	p.Code = host.Code{Language: text(code, "language"), Path: text(code, "path"), NaNs: text(code, "nans")}
+	p.Code = b.Code()
 	if p.Code.Path == "" {
 		p.Code.Path = "."
 	}
 	p.Inputs = c.inputs()
 	p.Outputs = c.outputs()
 	p.Bindings = c.bindings()
+	c.statements(p)
+	c.plugin(p)
 	p.Schedule = c.schedule()
 	p.Limits = c.limits()
 	p.Placement = c.placement()
+	if p.Compute() != nil && !slices.Contains(p.Placement.Features, compute) {
+		p.Placement.Features = append(p.Placement.Features, compute)
+	}
 	p.Retention = c.retention()
 	p.Config = settings(b.block, "config")
 	if len(items(root, "outputPorts")) == 0 {
@@ -158,6 +163,14 @@ func (c *compiler) bindings() []host.Binding {
 				c.add(at(f.key), host.CodeManifestType, "give it a name of its own: guests, fixtures and --source find it by that", "driver %q has the name of a port", b.Name)
 			}
 		}
+		if grant.Is(b.URI) {
+			c.web(f, &b)
+			out = append(out, b)
+			continue
+		}
+		if value(f.value, "contract") == nil {
+			c.add(at(f.key), host.CodeManifestMissing, "add contract: contracts/"+b.Name+".yaml", "driver %q has no contract, so its columns are not known", b.Name)
+		}
 		if uri := value(f.value, "uri"); uri != nil {
 			if scheme, rest, ok := strings.Cut(b.URI, ":"); !ok || rest == "" || !isName(scheme) {
 				c.add(at(uri), host.CodeManifestRef, "write file:PATH, or the URI of another driver", "driver %q cannot be at %s", b.Name, describe(uri))
@@ -202,7 +215,7 @@ func (c *compiler) limits() host.Limits {
 		most int64 // 0: none
 	}{
 		{"memory", &l.Memory, 4 << 30}, // guests have 32-bit memory
-		{"fuel", &l.Fuel, 0}, {"stack", &l.Stack, 64 << 20}, {"output", &l.Output, 0}, {"logs", &l.Logs, 0}, {"state", &l.State, 0},
+		{"fuel", &l.Fuel, 0}, {"stack", &l.Stack, mostStack}, {"output", &l.Output, 0}, {"logs", &l.Logs, 0}, {"state", &l.State, 0},
 	} {
 		v := value(m, f.name)
 		if v == nil {
@@ -220,5 +233,18 @@ func (c *compiler) limits() host.Limits {
 	if v := value(m, "deadline"); v != nil {
 		l.Deadline = c.duration(v, "limits.deadline", time.Millisecond)
 	}
+	if l.Stack == 0 && slices.Contains(interpreted, text(value(c.b.block, "code"), "language")) {
+		l.Stack = mostStack
+	}
+	if l.Memory == 0 && text(value(c.b.block, "code"), "language") == sql {
+		l.Memory = sqlMemory
+	}
 	return l
 }
+
+// mostStack is what a guest may have of native stack.
+const mostStack = 64 << 20
+
+// interpreted are languages whose functions call each other through an interpreter: a call takes a hundred kilobytes of stack there,
+// some thousand times what it takes in compiled code. They get what anybody may ask for.
+var interpreted = []string{"javascript", "python"}

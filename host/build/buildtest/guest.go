@@ -11,9 +11,12 @@ import (
 	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
 	csdk "github.com/adp-host/adp/guest-sdk/c"
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
+	javascriptsdk "github.com/adp-host/adp/guest-sdk/javascript"
+	pythonsdk "github.com/adp-host/adp/guest-sdk/python"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/build"
+	"github.com/adp-host/adp/host/wasm"
 )
 
 // Builder has all SDKs and the user's own cache, so that what takes minutes or a download is done once.
@@ -25,6 +28,7 @@ func Builder(t testing.TB) *build.Builder {
 	}
 	return &build.Builder{
 		Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source, AssemblyScriptSDK: assemblyscriptsdk.Source,
+		JavaScriptSDK: javascriptsdk.Source, PythonSDK: pythonsdk.Source, Embed: wasm.Embed,
 		Env: os.Environ(), LookPath: exec.LookPath, MoreRust: []string{"/usr/bin/rustc"}, MoreC: []string{"/opt/wasi-sdk/bin/clang"}, Talk: t.Output(),
 	}
 }
