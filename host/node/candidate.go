@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/drivers/web/grant"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/manifest"
 	"github.com/adp-host/adp/registry"
@@ -35,7 +36,7 @@ func (n *Node) candidate(ctx context.Context, r Registration) (*candidate, error
 		return nil, err
 	}
 	a.Product.ID.Tenant = host.LocalTenant
-	if err := n.engine.Check(ctx, a.Module); err != nil {
+	if err := n.engine.Check(ctx, a.Module, a.Product.Code); err != nil {
 		return nil, err
 	}
 	c := &candidate{a.Product, bundle}
@@ -140,9 +141,14 @@ func (n *Node) checkSources(ctx context.Context, c *candidate, sources map[strin
 	}
 	for i := range p.Bindings {
 		b := p.Bindings[i]
-		names = append(names, b.Name)
-		if uri, ok := sources[b.Name]; ok {
-			b.URI = uri
+		if b.Compute { // which nodes have it is for placement to know
+			continue
+		}
+		if !grant.Is(b.URI) { // what is granted in the web is what the team has written, and nobody's to replace
+			names = append(names, b.Name)
+			if uri, ok := sources[b.Name]; ok {
+				b.URI = uri
+			}
 		}
 		if err := n.checkDriver(p, b); err != nil {
 			return c.bundle.AtDriver(err, b.Name)

@@ -17,6 +17,14 @@ type listing struct {
 	own     cluster.Owner
 }
 
+// belongs takes note of who owns the product. The reply to a claim of this node's and what the watch tells come in any order, where
+// the process was stopped in between: what a later epoch has overtaken is not believed again.
+func (l *listing) belongs(o cluster.Owner) {
+	if o.Epoch >= l.own.Epoch {
+		l.own = o
+	}
+}
+
 // listing returns what is known of a registered product; A001 when there is none.
 func (n *Node) listing(id host.ProductID) (listing, error) {
 	n.mu.RLock()

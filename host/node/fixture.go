@@ -15,6 +15,7 @@ import (
 	"github.com/adp-host/adp/abi"
 	"github.com/adp-host/adp/drivers"
 	"github.com/adp-host/adp/drivers/file"
+	"github.com/adp-host/adp/drivers/web/grant"
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
 	"github.com/adp-host/adp/host/policy"
@@ -31,9 +32,11 @@ type Fixture struct {
 	// Files feed inputs and bindings, by name: file: URIs. An input without one is empty.
 	Files map[string]string
 	// Rows feed inputs with what is in memory instead. They stay the caller's.
-	Rows   map[string]arrow.RecordBatch
-	Dir    string // an empty folder for what the run writes; the caller removes it
-	Engine *sandbox.Engine
+	Rows map[string]arrow.RecordBatch
+	// Drivers are those that bindings to compute drivers lead to, by the scheme of their URIs.
+	Drivers map[string]any
+	Dir     string // an empty folder for what the run writes; the caller removes it
+	Engine  *sandbox.Engine
 }
 
 // FixtureResult says what a fixture's run did. Outputs are empty when a rule held it.
@@ -60,7 +63,7 @@ func (f Fixture) Execute(ctx context.Context) (FixtureResult, error) {
 	tables := table.New(store, table.Options{})
 	files := fixtureFiles{f, reader}
 	r := &run.Runner{
-		Guests: guests{f.Engine}, Tables: stages{tables}, Heads: &oneHead{}, Inputs: files, Store: store, Sources: fixtureBindings{files},
+		Guests: guests{f.Engine}, Tables: stages{tables}, Heads: &oneHead{}, Inputs: files, Store: store, Sources: fixtureBindings{files}, Computes: fixtureBindings{files},
 		Decider: files, Node: "fixture", Engine: f.Engine.Identity,
 		Log: func(_ host.ProductID, _ string, level int32, message string) {
 			if level >= abi.LogInfo {
@@ -231,11 +234,18 @@ func (x fixtureFiles) Decide(_ context.Context, id host.ProductID, request []byt
 type fixtureBindings struct{ fixtureFiles }
 
 func (x fixtureBindings) Open(ctx context.Context, _ host.ProductID, binding string, r drivers.Request) (drivers.Reader, error) {
+	if grant.Is(r.URI) {
+		return x.page(ctx, binding, r)
+	}
 	uri := x.f.Files[binding]
 	if uri == "" {
 		return nothing{}, nil
 	}
 	return x.read(ctx, uri, r.Schema, host.Options{file.OptionQuiet: "0s"})
+}
+
+func (x fixtureBindings) Compute(_ context.Context, _ host.ProductID, _, uri string) (drivers.Compute, error) {
+	return computeOf(x.f.Drivers, uri)
 }
 
 // remembered is an input of one batch.

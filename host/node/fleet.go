@@ -50,7 +50,7 @@ func (n *Node) joinCluster(ctx context.Context) (*cluster.Cluster, error) {
 		return nil, err
 	}
 	f := n.cfg.Fleet
-	self := cluster.NodeInfo{Identity: n.identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: f.Features,
+	self := cluster.NodeInfo{Identity: n.identity, URL: f.URL, Version: f.Version, Labels: f.Labels, Features: features(f.Features, n.drivers),
 		Slots: n.cfg.Slots, Memory: f.Memory, Products: f.Products}
 	cfg := cluster.Config{Node: n.cfg.Name, Self: self, Store: store, Token: fingerprint(n.token), Endpoints: f.Endpoints,
 		TLS: f.TLS, Member: f.Member, LeaseTTL: f.LeaseTTL, Log: n.log}

@@ -13,6 +13,7 @@ import (
 	"github.com/adp-host/adp/host"
 	"github.com/adp-host/adp/host/columnar"
 	"github.com/adp-host/adp/host/policy"
+	"github.com/adp-host/adp/host/run"
 )
 
 // inputs reads what a product consumes: other products through their heads and tables, everything else through the
@@ -130,6 +131,35 @@ func (in inputs) openUpstream(ctx context.Context, i *host.Input, up host.Produc
 		}
 	}
 	return r, nil
+}
+
+// Files is that of run.FileInputs: tables of other products lie in files of the store, if that is a folder of this machine.
+func (in inputs) Files(ctx context.Context, p *host.Product, i *host.Input, c host.Cursor) (out run.Files, err error) {
+	up, port, ok := i.Upstream(p.ID.Tenant)
+	seq, err := readCursor(c)
+	if err != nil || !ok || i.Mode == host.Incremental && seq > 0 {
+		return out, err
+	}
+	if err := in.allowed(p, i); err != nil {
+		return out, err
+	}
+	ref, _, _, err := in.current(ctx, up, port)
+	if err != nil || ref == nil {
+		return out, err
+	}
+	names, err := in.n.tables.ParquetFiles(ctx, *ref, i.Schema)
+	if err != nil {
+		return out, err
+	}
+	for _, name := range names {
+		path, ok := strings.CutPrefix(in.n.store.URI(name), "file://")
+		if !ok || strings.ContainsAny(path, "*?[]{}") { // which compute drivers take for patterns
+			return run.Files{}, nil
+		}
+		out.Paths = append(out.Paths, path)
+	}
+	out.Rows, out.Cursor = ref.Rows, cursorAt(ref.Changed)
+	return out, nil
 }
 
 // current is the port's newest state and its head; nil when nothing is published yet.
@@ -260,6 +290,8 @@ func driverError(err error) error {
 	}
 	code := host.CodeDriverOpen
 	switch {
+	case errors.Is(err, drivers.ErrDenied):
+		code = host.CodePolicyDenied
 	case errors.Is(err, drivers.ErrRequest), errors.Is(err, drivers.ErrFormat):
 		code = host.CodeDriverFormat
 	case errors.Is(err, drivers.ErrSchema):

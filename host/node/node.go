@@ -48,6 +48,8 @@ type Config struct {
 	// Drivers are more drivers than that of files, by the scheme of the URIs that they serve; each is a drivers.Source, a
 	// drivers.Sink or whatever else it can do.
 	Drivers map[string]any
+	// Policy is asked about everything that the node's own rules allow, and can deny it. Without a module the rules decide alone.
+	Policy PolicyPlugin
 
 	// Fleet is how the node lives with others; the zero Fleet is a node alone.
 	Fleet Fleet
@@ -102,6 +104,7 @@ type Node struct {
 	tables      scanner
 	artifacts   artifacts
 	policy      *policy.Policy
+	judge       *judge         // nil: there is none
 	drivers     map[string]any // by URI scheme
 	runner      *run.Runner
 	heads       *headCache
@@ -189,21 +192,28 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.drivers = map[string]any{"file": fileDriver}
 	maps.Copy(n.drivers, n.cfg.Drivers)
-	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled"), Compile: n.cfg.Compile,
+	if n.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(n.cfg.Data, "cache", "compiled"), Compile: n.cfg.Compile, Rows: file.ReadRows,
 		Slots: n.cfg.Slots, Guests: guestsPerSlot * n.cfg.Slots, Shares: n.cfg.Shares, Started: n.running, Differs: n.differs}); err != nil {
 		return err
 	}
 	n.metrics.ofGuests(n.engine.Stats)
 	tables := table.New(n.store, table.Options{})
 	n.tables = tables
-	n.policy = policy.Local(policy.Options{AnonymousRead: n.cfg.AnonymousRead})
+	rules := policy.Options{AnonymousRead: n.cfg.AnonymousRead}
+	if n.cfg.Policy.Module != nil {
+		if n.judge, err = newJudge(ctx, &n.cfg); err != nil {
+			return err
+		}
+		rules.Judge = n.judge
+	}
+	n.policy = policy.Local(rules)
 	if n.cluster, err = n.joinCluster(ctx); err != nil {
 		return err
 	}
 	n.heads = newHeadCache(n.store)
 	n.runner = &run.Runner{
 		Guests: guests{n.engine}, Tables: stages{tables}, Heads: n.cluster, Inputs: inputs{n}, Store: n.store,
-		Decider: decider{n}, Sources: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster,
+		Decider: decider{n}, Sources: bindings{n}, Computes: bindings{n}, Sinks: bindings{n}, Outboxes: n.cluster,
 		Keeping: n.cluster, References: tables, Node: n.cfg.Name, Engine: n.engine.Identity,
 	}
 	if err := n.follow(ctx); err != nil {
@@ -260,7 +270,7 @@ func (n *Node) know(ctx context.Context) error {
 		n.change(id, func(l *listing) { l.place = p })
 	}
 	for id, o := range owners {
-		n.change(id, func(l *listing) { l.own = o })
+		n.change(id, func(l *listing) { l.belongs(o) })
 	}
 	return nil
 }
@@ -275,7 +285,7 @@ func (n *Node) onEvent(e cluster.Event) {
 		n.change(e.Product, func(l *listing) { l.place = e.Placement })
 		n.turnover.look(e.Product)
 	case cluster.OwnerChanged:
-		n.change(e.Product, func(l *listing) { l.own = e.Owner })
+		n.change(e.Product, func(l *listing) { l.belongs(e.Owner) })
 		n.turnover.look(e.Product)
 		n.replan()
 	case cluster.HeadChanged:
@@ -321,6 +331,9 @@ func (n *Node) Close() error {
 	}
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close(context.Background()))
+	}
+	if n.judge != nil {
+		errs = append(errs, n.judge.close())
 	}
 	for _, unlock := range n.unlock {
 		unlock()

@@ -29,6 +29,7 @@ type scanner interface {
 	Scan(ctx context.Context, ref host.OutputRef, schema host.Schema, o table.ScanOptions) (table.Reader, error)
 	Changes(ctx context.Context, changes []host.FileRef, mode host.OutputMode, schema host.Schema, seq host.Seq, o table.ScanOptions) (table.Reader, error)
 	ParquetFile(ctx context.Context, ref host.OutputRef) (name string, ok bool, err error)
+	ParquetFiles(ctx context.Context, ref host.OutputRef, schema host.Schema) (names []string, err error)
 }
 
 // portReader reads a port of a product piece by piece, as rows or as a change feed.

@@ -346,6 +346,10 @@ func (t simTables) ParquetFile(context.Context, host.OutputRef) (string, bool, e
 	return "", false, nil
 }
 
+func (t simTables) ParquetFiles(context.Context, host.OutputRef, host.Schema) ([]string, error) {
+	return nil, nil
+}
+
 type simScan struct {
 	rows []simRow
 	seq  host.Seq

@@ -151,7 +151,7 @@ func (n *Node) takeUp(ctx context.Context, l listing) error {
 		o.adopt(now.spec, now.product, now.loaded)
 		n.subscribe(o, now.product)
 	}
-	n.change(id, func(l *listing) { l.own = cluster.Owner{Node: own.Node, Epoch: own.Epoch} })
+	n.change(id, func(l *listing) { l.belongs(cluster.Owner{Node: own.Node, Epoch: own.Epoch}) })
 	o.wake()
 	go o.loop(n.ctx, newest)
 	return nil

@@ -119,20 +119,32 @@ type Policy struct {
 	Tenant string
 	// AnonymousRead lets callers without credentials find and read products: for public sample data, as `adp demo` has.
 	AnonymousRead bool
+	// Judge has the second word; nil: the rules decide alone.
+	Judge Judge
 }
 
 // Options are the settings of a node that nobody shares.
 type Options struct {
-	AnonymousRead bool // see Policy
+	AnonymousRead bool  // see Policy
+	Judge         Judge // see Policy
 }
 
 // Local is the policy of a node that serves its owner: tenant host.LocalTenant.
 func Local(o Options) *Policy {
-	return &Policy{Tenant: host.LocalTenant, AnonymousRead: o.AnonymousRead}
+	return &Policy{Tenant: host.LocalTenant, AnonymousRead: o.AnonymousRead, Judge: o.Judge}
 }
 
 // Decide answers a request. It is total: every request has an answer and a reason.
 func (p *Policy) Decide(r Request) Decision {
+	d := p.rules(r)
+	if !d.Allow || p.Judge == nil || spared(r) {
+		return d
+	}
+	return p.Judge.Judge(r)
+}
+
+// rules answer a request without the Judge.
+func (p *Policy) rules(r Request) Decision {
 	switch {
 	case p == nil || p.Tenant == "":
 		return deny("this node has no policy")

@@ -29,6 +29,7 @@ type attempt struct {
 	tried   map[string]host.Cursor // how far it has read
 
 	guest      Guest
+	session    *session    // with the inputs, of products that ask a compute driver; else nil
 	engine     host.Engine // that executed the guest
 	calls      *calls
 	wall       walls
@@ -76,7 +77,7 @@ func (t *attempt) work(ctx context.Context) error {
 		return err
 	}
 	failpoint.Hit("run.after-open")
-	if err := t.feed(ctx); err != nil {
+	if err := t.take(ctx); err != nil {
 		return err
 	}
 	failpoint.Hit("run.after-read")
@@ -90,7 +91,15 @@ func (t *attempt) work(ctx context.Context) error {
 		}
 	}
 	failpoint.Hit("run.after-stage")
-	return t.closeGuest()
+	return errors.Join(t.closeGuest(), t.session.close())
+}
+
+// take lets the product have its inputs.
+func (t *attempt) take(ctx context.Context) error {
+	if b := t.a.Product.Compute(); b != nil {
+		return t.load(ctx, b)
+	}
+	return t.feed(ctx)
 }
 
 // begin loads the state, opens a stage for every port, and starts the guest.
@@ -198,7 +207,7 @@ func (t *attempt) closeGuest() error {
 
 // end stops what still runs. What was not committed is removed; keepFiles is for an attempt that may have been.
 func (t *attempt) end(keepFiles bool) {
-	err := t.closeGuest()
+	err := errors.Join(t.closeGuest(), t.session.close())
 	t.dropPorts(keepFiles)
 	if !keepFiles {
 		err = errors.Join(err, t.removeFiles())

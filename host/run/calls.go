@@ -66,11 +66,15 @@ func (c *calls) StateScan(prefix, after []byte, yield func(key, value []byte) bo
 // not take requests refuse it as an option they do not know.
 const optionRequest = "request"
 
-// DriverOpen reads a declared binding. Everything that is read is recorded for a replay.
+// DriverOpen reads a declared binding. Everything that is read is recorded for a replay, but for answers of compute drivers:
+// the inputs give them again.
 func (c *calls) DriverOpen(ctx context.Context, binding int, request []byte) (drivers.Reader, error) {
 	b, err := c.binding(binding, "read")
 	if err != nil {
 		return nil, err
+	}
+	if b.Compute {
+		return c.t.session.ask(ctx, b, c.t.wall.bindings[binding].stored, request)
 	}
 	if c.t.r.Sources == nil {
 		return nil, host.Errorf(host.CodeDriverUnknown, "binding %s: this node offers no drivers to guests", b.Name)

@@ -27,9 +27,9 @@ const readAhead = 4
 // maxBatchRows bounds what is handed to a guest in one call; larger batches are sliced.
 const maxBatchRows = 64 << 10
 
-// read delivers all inputs in one goroutine, which ends when ctx does: snapshot inputs first, whole, then what is new
+// read delivers all inputs but some in one goroutine, which ends when ctx does: snapshot inputs first, whole, then what is new
 // of the incremental ones. cursors are where they stand; nil: from the beginning.
-func (r *Runner) read(ctx context.Context, p *host.Product, cursors map[string]host.Cursor) <-chan delivery {
+func (r *Runner) read(ctx context.Context, p *host.Product, cursors map[string]host.Cursor, but map[int]bool) <-chan delivery {
 	out := make(chan delivery, readAhead)
 	send := func(d delivery) bool {
 		select {
@@ -46,7 +46,7 @@ func (r *Runner) read(ctx context.Context, p *host.Product, cursors map[string]h
 		defer close(out)
 		for _, mode := range []host.InputMode{host.Snapshot, host.Incremental} {
 			for i := range p.Inputs {
-				if p.Inputs[i].Mode == mode && !r.readInput(ctx, p, i, cursors[p.Inputs[i].Name], send) {
+				if p.Inputs[i].Mode == mode && !but[i] && !r.readInput(ctx, p, i, cursors[p.Inputs[i].Name], send) {
 					return
 				}
 			}
@@ -110,22 +110,17 @@ func (t *attempt) moved(in *host.Input, at host.Cursor) bool {
 // feed hands everything that is read to the guest, and notes what it read.
 func (t *attempt) feed(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
-	from := t.r.read(reading, t.a.Product, t.cursors)
+	from := t.r.read(reading, t.a.Product, t.cursors, nil)
 	defer func() {
 		stop()
 		drain(from)
 	}()
 	batches := make([][]int64, len(t.a.Product.Inputs))
 	for d := range from {
-		in := &t.a.Product.Inputs[d.input]
-		switch {
-		case d.err != nil:
-			return d.err
-		case d.end:
-			if t.moved(in, d.cursor) {
-				return fmt.Errorf("input %s changed after the run was planned: %w", in.Name, drivers.ErrRestart)
-			}
-			t.tried[in.Name] = d.cursor
+		if err := t.receive(ctx, d); err != nil {
+			return err
+		}
+		if d.end {
 			continue
 		}
 		if d.batch.Record != nil {
@@ -142,20 +137,41 @@ func (t *attempt) feed(ctx context.Context) error {
 	return t.noteBatches(ctx, batches)
 }
 
-// handOver gives one batch to the guest and its rejected rows to the quarantine. It takes over the batch.
-func (t *attempt) handOver(ctx context.Context, d delivery) error {
+// receive notes a step of reading: how far it has come, what it counts, and the rows that could not be read. With an error
+// the batch is released.
+func (t *attempt) receive(ctx context.Context, d delivery) (err error) {
 	in := &t.a.Product.Inputs[d.input]
+	defer func() {
+		if err != nil && d.batch.Record != nil {
+			d.batch.Record.Release()
+		}
+	}()
+	switch {
+	case d.err != nil:
+		return d.err
+	case d.end && t.moved(in, d.cursor):
+		return fmt.Errorf("input %s changed after the run was planned: %w", in.Name, drivers.ErrRestart)
+	case d.end:
+		t.tried[in.Name] = d.cursor
+	}
 	for _, rej := range d.batch.Rejected {
 		if err := t.quarantine.add(ctx, parseRejected(in.Name, rej)); err != nil {
 			return err
 		}
 	}
+	if d.batch.Record != nil {
+		t.record.RowsIn += d.batch.Record.NumRows()
+	}
+	return nil
+}
+
+// handOver gives one batch to the guest. It takes it over.
+func (t *attempt) handOver(ctx context.Context, d delivery) error {
 	rec := d.batch.Record
 	if rec == nil {
 		return nil
 	}
 	defer rec.Release()
-	t.record.RowsIn += rec.NumRows()
 	for from := int64(0); from < rec.NumRows(); from += maxBatchRows {
 		if err := t.process(ctx, d.input, slicedBatch(d.batch, from, min(from+maxBatchRows, rec.NumRows()))); err != nil {
 			return err

@@ -87,6 +87,19 @@ type Acknowledger interface {
 	Acknowledge(ctx context.Context, p *host.Product, in *host.Input, c host.Cursor) error
 }
 
+// FileInputs is implemented by Inputs some of which lie in files that a compute driver can read by itself.
+type FileInputs interface {
+	// Files tells in which files lies what Open would deliver after the cursor; no Paths: in none.
+	Files(ctx context.Context, p *host.Product, in *host.Input, c host.Cursor) (Files, error)
+}
+
+// Files hold what an input delivers.
+type Files struct {
+	Paths  []string // of Parquet files on this machine, absolute, with the columns of the input
+	Rows   int64    // in all of them
+	Cursor host.Cursor
+}
+
 // Tables stages output ports. Implemented by host/table.
 type Tables interface {
 	Begin(ctx context.Context, s StageSpec) (Stage, error)
@@ -164,6 +177,11 @@ type Sources interface {
 // for each binding: in a run before the first write, and when effects are delivered.
 type Sinks interface {
 	Sink(ctx context.Context, id host.ProductID, binding, uri string) (drivers.Sink, error)
+}
+
+// Computes gives the compute drivers of the bindings of a guest, after asking whether the product may.
+type Computes interface {
+	Compute(ctx context.Context, id host.ProductID, binding, uri string) (drivers.Compute, error)
 }
 
 // Keeping remembers how far back the history of products reaches. Implemented by host/cluster.

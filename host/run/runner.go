@@ -11,14 +11,15 @@ import (
 // Runner executes runs, and delivers what they write to drivers. The rooms and Engine are required, the rest has usable
 // zero values. It is safe for concurrent use; attempts of one product must not overlap, and fail with R008 when they do.
 type Runner struct {
-	Guests  Guests
-	Tables  Tables
-	Heads   Heads
-	Inputs  Inputs // may also be an Acknowledger
-	Store   drivers.Store
-	Decider Decider
-	Sources Sources
-	Engine  func() host.Engine // what executes guests here, for the record of attempts without one
+	Guests   Guests
+	Tables   Tables
+	Heads    Heads
+	Inputs   Inputs // may also be an Acknowledger
+	Store    drivers.Store
+	Decider  Decider
+	Sources  Sources
+	Computes Computes           // nil: products that ask a compute driver fail
+	Engine   func() host.Engine // what executes guests here, for the record of attempts without one
 
 	// Outboxes and Sinks are for Deliver. Without Sinks what guests write is staged all the same, and goes nowhere.
 	Outboxes Outboxes

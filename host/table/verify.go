@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/adp-host/adp/host"
+	"github.com/adp-host/adp/host/columnar"
 )
 
 // ParquetFile names the one stored file that is the whole content of the table as of ref, when there is one: a single
@@ -33,6 +36,55 @@ func (t *Tables) ParquetFile(ctx context.Context, ref host.OutputRef) (name stri
 		}
 	}
 	return s.files[0].name, true, nil
+}
+
+// mostFiles is how many files ParquetFiles looks at: each is opened for it.
+const mostFiles = 256
+
+// ParquetFiles names the stored files that hold the rows of the table as of ref and nothing else, in their order, each with all
+// columns of schema in their types, and maybe more. It names none when there are no such files: where rows were deleted, where a
+// file is older than a column, or where there are more than 256 files.
+func (t *Tables) ParquetFiles(ctx context.Context, ref host.OutputRef, schema host.Schema) (names []string, err error) {
+	want, err := columnar.Schema(schema)
+	if err != nil {
+		return nil, err
+	}
+	s, err := t.state(ctx, &ref)
+	if err != nil || len(s.files) > mostFiles {
+		return nil, err
+	}
+	for _, f := range s.files {
+		if f.dead.count() > 0 {
+			return nil, nil
+		}
+		if whole, err := t.hasColumns(ctx, f, want); err != nil || !whole {
+			return nil, err
+		}
+		names = append(names, f.name)
+	}
+	return names, nil
+}
+
+// hasColumns looks into the footer of a file, which is checked as for every other reading.
+func (t *Tables) hasColumns(ctx context.Context, f dataFile, want *arrow.Schema) (bool, error) {
+	src, err := openParquet(ctx, t.store, t.opts.Allocator, f.name)
+	if err != nil {
+		return false, err
+	}
+	defer src.close()
+	if n := src.pq.NumRows(); n != f.rows {
+		return false, damaged(f.name, fmt.Errorf("holds %d rows, the table says %d", n, f.rows))
+	}
+	have := map[string]arrow.DataType{}
+	for _, f := range src.rd.Manifest.Fields {
+		have[f.Field.Name] = f.Field.Type
+	}
+	for _, f := range want.Fields() {
+		if of := have[f.Name]; of == nil || !arrow.TypeEqual(of, f.Type) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // needed is everything that reading ref needs, with the hash and size of each.

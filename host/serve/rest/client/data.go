@@ -21,6 +21,7 @@ type Read struct {
 	Columns  []string
 	Snapshot host.Seq
 	AsOf     time.Time
+	Purpose  string // why, for the policy of the node; "" is not said
 }
 
 // Data is an open stream of rows. The caller closes Body. A node that fails under way cuts the stream off: Body.Read
@@ -73,11 +74,14 @@ func (r Read) query(a host.Address) url.Values {
 
 // Open opens a port.
 func (c *Client) Open(ctx context.Context, a host.Address, r Read) (*Data, error) {
-	var accept http.Header
+	header := http.Header{}
 	if r.Format == "" {
-		accept = http.Header{"Accept": {"application/json"}}
+		header.Set("Accept", "application/json")
 	}
-	res, err := c.request(ctx, http.MethodGet, dataPath(a, r), r.query(a), nil, accept)
+	if r.Purpose != "" {
+		header.Set("ADP-Purpose", r.Purpose)
+	}
+	res, err := c.request(ctx, http.MethodGet, dataPath(a, r), r.query(a), nil, header)
 	if err != nil {
 		return nil, err
 	}
