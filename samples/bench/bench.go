@@ -11,7 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
+	csdk "github.com/adp-host/adp/guest-sdk/c"
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
+	javascriptsdk "github.com/adp-host/adp/guest-sdk/javascript"
+	pythonsdk "github.com/adp-host/adp/guest-sdk/python"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 
 	"github.com/adp-host/adp/host"
@@ -19,11 +23,12 @@ import (
 	"github.com/adp-host/adp/host/manifest"
 	"github.com/adp-host/adp/host/node"
 	"github.com/adp-host/adp/host/sandbox"
+	"github.com/adp-host/adp/host/wasm"
 )
 
 // products are the folders of the products that are measured.
 //
-//go:embed flights pulse
+//go:embed flights pulse everything statements
 var products embed.FS
 
 // bench is what figures need: a builder, a folder that ends with the run, and one that outlives it.
@@ -50,8 +55,9 @@ func newBench(short bool) (*bench, error) {
 	if b.engine, err = sandbox.New(sandbox.Config{CacheDir: filepath.Join(b.cache, "compiled")}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(b.work))
 	}
-	b.builder = &build.Builder{Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, Env: os.Environ(),
-		LookPath: exec.LookPath, Check: b.engine.Check, Talk: os.Stderr}
+	b.builder = &build.Builder{Cache: filepath.Join(cache, "adp"), GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source,
+		AssemblyScriptSDK: assemblyscriptsdk.Source, JavaScriptSDK: javascriptsdk.Source, PythonSDK: pythonsdk.Source, MoreRust: []string{"/usr/bin/rustc"}, MoreC: []string{"/opt/wasi-sdk/bin/clang"},
+		Env: os.Environ(), LookPath: exec.LookPath, Check: b.engine.Check, Embed: wasm.Embed, Load: b.engine.Load, Talk: os.Stderr}
 	return b, nil
 }
 

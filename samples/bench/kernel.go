@@ -40,13 +40,17 @@ var kernelOutput = arrow.NewSchema([]arrow.Field{
 // that does it, cdata.Writer, over memory of the host, and taken off each guest's time: what remains is the call, with all
 // that the sandbox does around it but the copy.
 func (b *bench) kernels(ctx context.Context) error {
-	rec := kernelBatch()
-	defer rec.Release()
-	native, copying := newNative(rec), newCopying(rec)
 	guests, err := b.kernelGuests(ctx)
 	if err != nil {
 		return err
 	}
+	return b.kernelsOf(ctx, guests, b.rounds(60))
+}
+
+func (b *bench) kernelsOf(ctx context.Context, guests []kernelGuest, rounds int) error {
+	rec := kernelBatch()
+	defer rec.Release()
+	native, copying := newNative(rec), newCopying(rec)
 	peers := []func() (time.Duration, error){native.run, copying.run}
 	var runs []*kernelRun
 	for _, g := range guests {
@@ -60,7 +64,6 @@ func (b *bench) kernels(ctx context.Context) error {
 			return timed(func() error { return r.instance.Process(ctx, 0, rec) })
 		})
 	}
-	rounds := b.rounds(60)
 	took, err := inTurn(rounds, peers...)
 	if err != nil {
 		return err

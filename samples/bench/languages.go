@@ -20,7 +20,8 @@ type written struct {
 	aim  float64 // seconds; 0: none
 }
 
-var languages = []written{{"go", "main.go", 2}, {"rust", "src/lib.rs", 4}, {"c", "product.c", 0}, {"assemblyscript", "assembly/index.ts", 1}}
+var languages = []written{{"go", "main.go", 2}, {"rust", "src/lib.rs", 4}, {"c", "product.c", 0}, {"assemblyscript", "assembly/index.ts", 1},
+	{"javascript", "product.js", 1}, {"python", "main.py", 1}, {"sql", "greetings.sql", 1}}
 
 // edits is how often a product's code is edited.
 const edits = 7
@@ -91,7 +92,7 @@ func (b *bench) edits(ctx context.Context, adp string, l written) (took []time.D
 	}
 	for n := range b.rounds(edits) {
 		word := fmt.Sprintf("Hello%d", n)
-		edited := strings.Replace(string(code), `"Hello `, `"`+word+` `, 1)
+		edited := strings.NewReplacer(`"Hello `, `"`+word+` `, `'Hello `, `'`+word+` `).Replace(string(code))
 		if edited == string(code) {
 			return nil, 0, errors.New("its code does not say Hello")
 		}

@@ -59,6 +59,10 @@ var languageFigures = []struct {
 	name    string
 	measure func(*bench, context.Context) error
 }{
+	{"kernel", (*bench).languageKernels},
+	{"start", (*bench).languageStarts},
+	{"sql", (*bench).statements},
+	{"extism", (*bench).extism},
 	{"edit", (*bench).edit},
 }
 
@@ -72,7 +76,7 @@ func main() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [-short] [kernel] [meter] [flights] [wake] [commits] [idle]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -cluster [-short] [takeover] [commits] [parallel] [crowd]")
 		fmt.Fprintln(flag.CommandLine.Output(), "       bench -sandbox [-short] [overhead] [pools] [fair] [batch]")
-		fmt.Fprintln(flag.CommandLine.Output(), "       bench -languages [-short] [edit]")
+		fmt.Fprintln(flag.CommandLine.Output(), "       bench -languages [-short] [kernel] [start] [sql] [extism] [edit]")
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

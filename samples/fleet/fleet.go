@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -13,7 +14,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/adp-host/adp/host"
@@ -65,6 +70,13 @@ func Child(ctx context.Context, value string) error {
 	if err != nil {
 		return err
 	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		for range asked {
+			writeStacks(os.Stderr, s.Name)
+		}
+	}()
 	n, err := node.Open(ctx, cfg)
 	if err != nil {
 		return err
@@ -222,16 +234,38 @@ const patience = 2 * time.Minute
 
 // Until waits for a state of the nodes, as the first one tells it.
 func (f *Fleet) Until(ctx context.Context, what string, ok func(host.FleetStatus) bool) error {
+	var st host.FleetStatus
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		st, err := f.First.Fleet(ctx)
-		if err != nil {
+		var err error
+		if st, err = f.First.Fleet(ctx); err != nil {
 			return err
 		}
 		if ok(st) {
 			return nil
 		}
 	}
-	return fmt.Errorf("never: %s", what)
+	var nodes []string
+	for _, n := range st.Nodes {
+		nodes = append(nodes, fmt.Sprintf("%s is %s with %d products, leader %t", n.Node, n.State, n.Products, n.Leader))
+	}
+	f.stacks()
+	return fmt.Errorf("never: %s (%s)", what, strings.Join(nodes, "; "))
+}
+
+// stacks has all nodes write to the log what their goroutines wait for.
+func (f *Fleet) stacks() {
+	writeStacks(f.log, "n1")
+	for _, cmd := range f.Children {
+		_ = cmd.Process.Signal(syscall.SIGUSR1)
+		time.Sleep(time.Second) // until it has
+	}
+}
+
+func writeStacks(w io.Writer, node string) {
+	var b bytes.Buffer
+	_, _ = fmt.Fprintf(&b, "goroutines of %s: ", node)
+	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+	_, _ = w.Write(b.Bytes())
 }
 
 // headsEvery is how late UntilHeads may notice a commit. Asking for a thousand heads takes some milliseconds of a processor,

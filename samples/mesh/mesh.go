@@ -1,4 +1,4 @@
-// Package mesh is the sample mesh: eight products in four domains over real data, in Go and Rust.
+// Package mesh is the sample mesh: eleven products in four domains over real data, in Go, Rust, AssemblyScript, Python and SQL.
 //
 // It knows where the products and their data lie, copies them to where a demo or a test may change them, and lays
 // the late data down. What runs them is the caller's.
@@ -18,10 +18,13 @@ import (
 var Products = []string{
 	"aviation/airports",
 	"safety/birdstrikes",
+	"safety/species-costs",
 	"safety/strike-locations",
 	"safety/strike-risk",
 	"weather/seattle-days",
 	"weather/seattle-months",
+	"weather/seattle-records",
+	"weather/seattle-spells",
 	"seismic/earthquakes",
 	"seismic/airport-exposure",
 }

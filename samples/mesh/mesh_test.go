@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -9,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adp-host/adp/drivers"
+	"github.com/adp-host/adp/drivers/duckdb"
+	"github.com/adp-host/adp/drivers/duckdb/duckdbtest"
 	sdkgo "github.com/adp-host/adp/guest-sdk/go"
 
 	"github.com/adp-host/adp/host"
@@ -25,7 +29,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.Open(ctx, node.Config{Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
+	n, err := node.Open(ctx, node.Config{Data: t.TempDir(), Drivers: computes(t), Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +60,25 @@ func builder(t *testing.T) *build.Builder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &build.Builder{Cache: filepath.Join(cache, "adp-test"), GoSDK: sdkgo.Source, Env: os.Environ(), LookPath: exec.LookPath}
+	b := &build.Builder{Cache: filepath.Join(cache, "adp-test"), GoSDK: sdkgo.Source, Env: os.Environ(), LookPath: exec.LookPath}
+	if c := computes(t)["duckdb"]; c != nil {
+		b.Compute = c.(drivers.Compute)
+	}
+	return b
+}
+
+// computes is DuckDB, where there is a C compiler.
+func computes(t *testing.T) map[string]any {
+	t.Helper()
+	program, err := duckdbtest.Build()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		t.Logf("NOT TESTED: products in SQL: %v", err)
+		return nil
+	case err != nil:
+		t.Fatal(err)
+	}
+	return map[string]any{"duckdb": &duckdb.Process{Path: program}}
 }
 
 type testWriter struct{ t *testing.T }
