@@ -53,6 +53,7 @@ func (a *app) accessCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&as, "as", "", "csv (default), parquet, arrow, json or ndjson")
 	f.Var(count[int64]{&read.Limit, 0}, "limit", "at most so many rows; 0: all")
+	f.StringVar(&read.Purpose, "purpose", "", "what the rows are for, in your own words, where the node's policy asks")
 	f.StringVar(&columns, "columns", "", "names of columns, comma separated, in the order wanted")
 	// The global -o is shown again, since it means more here.
 	f.StringVarP(&a.settings.Output, "output", "o", "table", "a file to write to; json is short for --as json [ADP_OUTPUT]")

@@ -11,6 +11,9 @@ import (
 	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
 	csdk "github.com/adp-host/adp/guest-sdk/c"
 	gosdk "github.com/adp-host/adp/guest-sdk/go"
+	goarrow "github.com/adp-host/adp/guest-sdk/go/arrow"
+	javascriptsdk "github.com/adp-host/adp/guest-sdk/javascript"
+	pythonsdk "github.com/adp-host/adp/guest-sdk/python"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 
 	"github.com/adp-host/adp/drivers/file"
@@ -18,6 +21,7 @@ import (
 	"github.com/adp-host/adp/host/build"
 	"github.com/adp-host/adp/host/manifest"
 	"github.com/adp-host/adp/host/sandbox"
+	"github.com/adp-host/adp/host/wasm"
 	"github.com/adp-host/adp/registry"
 )
 
@@ -57,7 +61,7 @@ func (a *app) workshop() (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sandbox.New(sandbox.Config{CacheDir: filepath.Join(cache, "compiled"), Compile: compile})
+	engine, err := sandbox.New(sandbox.Config{CacheDir: filepath.Join(cache, "compiled"), Compile: compile, Rows: file.ReadRows})
 	if err != nil {
 		return nil, err
 	}
@@ -69,14 +73,22 @@ func (a *app) workshop() (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
-		Cache: cache, GoSDK: gosdk.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source, AssemblyScriptSDK: assemblyscriptsdk.Source,
+	w := &workshop{engine: engine, store: store, app: a, Builder: &build.Builder{
+		Cache: cache, GoSDK: gosdk.Source, GoArrow: goarrow.Source, RustSDK: rustsdk.Source, CSDK: csdk.Source, AssemblyScriptSDK: assemblyscriptsdk.Source,
+		JavaScriptSDK: javascriptsdk.Source, PythonSDK: pythonsdk.Source,
 		Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC, Talk: a.err,
-		Check: engine.Check, Infer: files.Infer,
-	}}, nil
+		Check: engine.Check, Embed: wasm.Embed, Load: engine.Load, Infer: files.Infer,
+	}}
+	if c := findDuckDB(); c != nil {
+		w.Compute = c
+	}
+	return w, nil
 }
 
-func (w *workshop) close() error { return w.engine.Close(context.Background()) }
+func (w *workshop) close() error {
+	w.Close()
+	return w.engine.Close(context.Background())
+}
 
 // artifact builds a folder and gives the artifact as a file to hand around, and its digest.
 func (w *workshop) artifact(ctx context.Context, dir string) (built registry.Artifact, digest host.Digest, tar []byte, err error) {

@@ -55,8 +55,9 @@ Builds the product, runs it in the sandbox on its fixtures and on a sample of it
 the rows of the fixtures against testdata/out, the columns against what is published, the rules, the rows that the sample
 gives against those of the published version, and which products downstream would notice. Nothing is published.
 
-Then it waits for an edit of the product's files and does so again. --once shows it once and ends: 0 when the fixtures and
-the rules pass, 1 when not.`,
+Then it waits for an edit of the product's files and does so again; where optimising takes longer than all else (AssemblyScript),
+the module is not optimised, and is not the one that adp build makes. --once builds as adp build does, shows it once and ends:
+0 when the fixtures and the rules pass, 1 when not.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.dev(cmd.Context(), args[0], once)
@@ -72,6 +73,7 @@ func (a *app) dev(ctx context.Context, dir string, once bool) error {
 		return err
 	}
 	defer w.close()
+	w.Again = !once
 	for {
 		seen := build.Watched(dir)
 		e, err := a.tryEdit(ctx, w, dir)
@@ -144,7 +146,7 @@ func (w *workshop) execute(ctx context.Context, a registry.Artifact, files map[s
 		return node.FixtureResult{}, host.Errorf(host.CodeRunStore, "%w", err)
 	}
 	defer os.RemoveAll(tmp)
-	return node.Fixture{Product: a.Product, Module: a.Module, Files: files, Rows: rows, Dir: tmp, Engine: w.engine}.Execute(ctx)
+	return node.Fixture{Product: a.Product, Module: a.Module, Files: files, Rows: rows, Dir: tmp, Engine: w.engine, Drivers: computeDrivers()}.Execute(ctx)
 }
 
 func releaseOutputs(outputs map[string][]arrow.RecordBatch) {

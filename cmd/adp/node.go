@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -35,8 +36,12 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.spareProcessors()
+	a.spareProcessor()
 	compile, err := compileInChild()
+	if err != nil {
+		return nil, err
+	}
+	policy, err := a.policy()
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +55,7 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	}
 	n, err := node.Open(ctx, node.Config{
 		Data: a.settings.Data, Name: a.settings.Name, Mesh: a.settings.Mesh, Slots: a.settings.Slots, Shares: a.settings.Shares.Of,
-		AnonymousRead: anonymousRead, Log: log, Fleet: fleet, Compile: compile,
+		AnonymousRead: anonymousRead, Log: log, Fleet: fleet, Compile: compile, Drivers: a.drivers(), Policy: policy,
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -58,15 +63,27 @@ func (a *app) start(ctx context.Context, anonymousRead bool) (*running, error) {
 	return &running{n, l}, nil
 }
 
-// spareProcessors lets the node's own work run beside guests. A guest keeps one of Go's processors until its next refill, and
-// with as many guests as processors nobody would even look at the network meanwhile. With twice as many, guests have half, and
-// between the node and them the operating system decides, which is good at it. Whoever sets GOMAXPROCS knows better.
-func (a *app) spareProcessors() {
+// policy reads the plug-in that --policy names.
+func (a *app) policy() (node.PolicyPlugin, error) {
+	if a.settings.Policy == "" {
+		return node.PolicyPlugin{}, nil
+	}
+	module, err := os.ReadFile(a.settings.Policy)
+	if err != nil {
+		return node.PolicyPlugin{}, host.Errorf(host.CodeNodeSetup, "policy: %w", err).WithHint("--policy names the .wasm file that an Extism PDK has made")
+	}
+	return node.PolicyPlugin{Name: filepath.Base(a.settings.Policy), Module: module}, nil
+}
+
+// spareProcessor lets the node's own work run beside a guest where there is one processor: the guest keeps one of Go's until
+// its next refill, and nobody would look at the network meanwhile. With two, the operating system decides between them; with
+// more processors guests see to it (turns.Run.Look). Whoever sets GOMAXPROCS knows better.
+func (a *app) spareProcessor() {
 	if a.settings.Slots == 0 {
 		a.settings.Slots = runtime.GOMAXPROCS(0)
 	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(2 * a.settings.Slots)
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
 	}
 }
 

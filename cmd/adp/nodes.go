@@ -82,9 +82,9 @@ func (a *app) showNodes(f host.FleetStatus) error {
 		if n.Leader {
 			leader = "leader"
 		}
-		rows[i] = []string{n.Node, n.State, fmt.Sprint(n.Products), fmt.Sprint(n.Slots), leader, n.Member, n.URL, labels(n.Labels), n.Version}
+		rows[i] = []string{n.Node, n.State, fmt.Sprint(n.Products), fmt.Sprint(n.Slots), leader, n.Member, n.URL, labels(n.Labels), strings.Join(n.Features, ","), n.Version}
 	}
-	return table(a.out, []string{"NODE", "STATE", "PRODUCTS", "SLOTS", "PLACES", "ETCD", "URL", "LABELS", "VERSION"}, rows)
+	return table(a.out, []string{"NODE", "STATE", "PRODUCTS", "SLOTS", "PLACES", "ETCD", "URL", "LABELS", "FEATURES", "VERSION"}, rows)
 }
 
 func labels(m map[string]string) string {

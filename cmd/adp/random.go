@@ -74,7 +74,7 @@ func (a *app) random(ctx context.Context, dir string, runs int, seed uint64) err
 		return host.Errorf(host.CodeRunStore, "%w", err)
 	}
 	defer os.RemoveAll(tmp)
-	p := node.Property{Rows: randomRows, Fixture: node.Fixture{Product: artifact.Product, Module: artifact.Module, Files: fixtures.In, Dir: tmp, Engine: w.engine}}
+	p := node.Property{Rows: randomRows, Fixture: node.Fixture{Product: artifact.Product, Module: artifact.Module, Files: fixtures.In, Dir: tmp, Engine: w.engine, Drivers: computeDrivers()}}
 	if err := fed(&p, dir, artifact); err != nil {
 		return err
 	}

@@ -20,7 +20,12 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
+	"github.com/adp-host/adp/drivers/duckdb"
+	"github.com/adp-host/adp/drivers/duckdb/duckdbtest"
 	assemblyscriptsdk "github.com/adp-host/adp/guest-sdk/assemblyscript"
+	javascriptsdk "github.com/adp-host/adp/guest-sdk/javascript"
+	pythonsdk "github.com/adp-host/adp/guest-sdk/python"
+	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 	"github.com/adp-host/adp/host/build"
 	"github.com/adp-host/adp/host/node"
 )
@@ -30,13 +35,15 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script: a script for each verb, with its exit codes. The programs are real, the node too.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+func runScripts(t *testing.T, dir string) {
 	samples, err := filepath.Abs("../../samples")
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			for name, value := range toolEnvironment(t) {
 				e.Setenv(name, value)
@@ -67,7 +74,11 @@ func TestScripts(t *testing.T) {
 
 // compiles reports whether this machine compiles a language to Wasm, and says so loudly when it does not.
 func compiles(t *testing.T, language string) bool {
-	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC, AssemblyScriptSDK: assemblyscriptsdk.Source}
+	b := build.Builder{Env: os.Environ(), LookPath: exec.LookPath, MoreRust: moreRust, MoreC: moreC, AssemblyScriptSDK: assemblyscriptsdk.Source,
+		RustSDK: rustsdk.Source, JavaScriptSDK: javascriptsdk.Source, PythonSDK: pythonsdk.Source}
+	if path, err := duckdbtest.Build(); err == nil {
+		b.Compute = &duckdb.Process{Path: path}
+	}
 	for _, tool := range b.Toolchains(context.Background()) {
 		if tool.Language == language && tool.Err != nil {
 			t.Logf("NOT TESTED: %v", tool.Err)
@@ -102,6 +113,12 @@ func toolEnvironment(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	out["ADP_CACHE"] = filepath.Join(cache, "adp")
+	switch out["ADP_DUCKDB"], err = duckdbtest.Build(); {
+	case errors.Is(err, exec.ErrNotFound):
+		t.Logf("NOT TESTED: products in SQL: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
 	return out
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,12 +25,14 @@ type settings struct {
 	Output string // json, table; of access also a file
 
 	// of a node
-	Listen string
-	Mesh   string
-	Name   string
-	Slots  int
-	Shares node.Shares
-	Log    string // debug, info, warn, error
+	Listen   string
+	Mesh     string
+	Name     string
+	Slots    int
+	Shares   node.Shares
+	Policy   string         // file of a plug-in that is asked about access; "": the node's rules alone
+	Networks []netip.Prefix // beside the public internet, open to products that read the web
+	Log      string         // debug, info, warn, error
 }
 
 // setting is the annotation of flags that may come from the environment and adp.yaml too.
@@ -57,8 +60,10 @@ func (a *app) nodeFlags(cmd *cobra.Command) {
 	f.Var(text{&a.settings.Name, nodeName}, "name", "name of the node [ADP_NAME]")
 	f.Var(count[int]{&a.settings.Slots, 0}, "slots", "runs at once; 0: as many as cores [ADP_SLOTS]")
 	f.Var(shares{&a.settings.Shares}, "share", "what a tenant or product may have, as in 'product sales/orders fuel=500M runs=1 memory=256MiB'; may be repeated, or with ; between [ADP_SHARE]")
+	f.Var(networks{&a.settings.Networks}, "allow-net", "network that products may reach where they read the web, beside the public internet, as in 10.1.0.0/16; may be repeated, or with , between [ADP_ALLOW_NET]")
+	f.Var(text{&a.settings.Policy, filled("the path of a module")}, "policy", "Extism plug-in that is asked about what the node's rules allow, and may deny it [ADP_POLICY]")
 	f.StringVar(&a.settings.Log, "log", "warn", "debug, info, warn or error, to stderr [ADP_LOG]")
-	for _, name := range []string{"listen", "mesh", "name", "slots", "share", "log"} {
+	for _, name := range []string{"listen", "mesh", "name", "slots", "share", "allow-net", "policy", "log"} {
 		markSetting(f, name)
 	}
 }
@@ -120,7 +125,7 @@ func fromEnvironment(cmd *cobra.Command) error {
 }
 
 // fileSettings are the names that adp.yaml may hold.
-var fileSettings = []string{"node", "output", "listen", "mesh", "name", "slots", "share", "log"}
+var fileSettings = []string{"node", "output", "listen", "mesh", "name", "slots", "share", "allow-net", "policy", "log"}
 
 func fromFile(cmd *cobra.Command, path string) error {
 	b, err := os.ReadFile(path)
@@ -159,7 +164,7 @@ func fromFile(cmd *cobra.Command, path string) error {
 }
 
 // listed are the settings that adp.yaml may give a list of.
-var listed = []string{"share"}
+var listed = []string{"share", "allow-net"}
 
 // readSettings takes a flat mapping of known names.
 func readSettings(path string, doc *yaml.Node) (map[string]*yaml.Node, error) {

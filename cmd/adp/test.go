@@ -20,6 +20,7 @@ type tested struct {
 	State       host.RunState      `json:"state"`
 	Passed      bool               `json:"passed"`
 	Checks      []host.Check       `json:"checks,omitempty"`
+	Coverage    *covered           `json:"coverage"`
 	Rejected    []host.RejectedRow `json:"rejected,omitempty"`
 	Differences []build.Difference `json:"differences,omitempty"`
 	Written     []string           `json:"written,omitempty"` // with --update
@@ -39,7 +40,8 @@ func (a *app) testCommand() *cobra.Command {
 		Long: `Run a product on its fixtures in the sandbox and compare what comes out.
 
 testdata/in/INPUT.csv (or .ndjson, .parquet) feeds an input, testdata/out/PORT.csv is what must come out: the same rows
-in any order. An empty cell is null, "" the empty text. The rules of the contracts are checked as on a node.
+in any order. An empty cell is null, "" the empty text. The rules of the contracts are checked as on a node, and a last line
+says which of them no fixture tries, and which no row of a fixture breaks.
 
 With --random the fixtures are left alone: the product runs on rows made up, of any kind that its input contracts allow.
 Its code must not fail on them; what fails is shown with as few rows as do it. How often they broke each rule of the
@@ -86,7 +88,7 @@ func (a *app) test(ctx context.Context, dir string, update bool) error {
 		return host.Errorf(host.CodeRunStore, "%w", err)
 	}
 	defer os.RemoveAll(tmp)
-	res, err := node.Fixture{Product: p, Module: artifact.Module, Files: fixtures.In, Dir: tmp, Engine: w.engine}.Execute(ctx)
+	res, err := node.Fixture{Product: p, Module: artifact.Module, Files: fixtures.In, Dir: tmp, Engine: w.engine, Drivers: computeDrivers()}.Execute(ctx)
 	for _, rows := range res.Outputs {
 		for _, b := range rows {
 			defer b.Release()
@@ -100,7 +102,7 @@ func (a *app) test(ctx context.Context, dir string, update bool) error {
 	if err != nil {
 		return err
 	}
-	out := tested{Product: p.ID.URL(), State: res.State, Checks: res.Checks, Rejected: res.Rejected, Logs: res.Logs}
+	out := tested{Product: p.ID.URL(), State: res.State, Checks: res.Checks, Coverage: coveredBy(res.Checks), Rejected: res.Rejected, Logs: res.Logs}
 	if res.State != host.RunCommitted {
 		return a.showTest(out)
 	}
@@ -173,6 +175,9 @@ func (a *app) showTestTable(t tested) error {
 	}
 	if err := table(a.out, []string{"PORT", "CHECK", "RESULT", "MEASURED", "EXPECTED"}, rows); err != nil {
 		return err
+	}
+	if t.Coverage.Rules > 0 {
+		a.talk("%s", t.Coverage)
 	}
 	if len(t.Rejected) == 0 {
 		return nil

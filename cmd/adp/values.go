@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -201,3 +202,24 @@ func short(d time.Duration) string {
 	}
 	return d.String()
 }
+
+// networks is a flag that takes networks or addresses, with commas between them or one at a time.
+type networks struct{ to *[]netip.Prefix }
+
+func (v networks) Set(s string) error {
+	for one := range strings.SplitSeq(s, ",") {
+		n, err := netip.ParsePrefix(one)
+		if a, aerr := netip.ParseAddr(one); aerr == nil && a.Zone() == "" {
+			n, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil || n.Masked() != n || n.Addr().Is4In6() {
+			return errors.New("write a network as in 10.1.0.0/16 or fd00:1::/32, or one address of it")
+		}
+		*v.to = append(*v.to, n)
+	}
+	return nil
+}
+
+func (v networks) String() string { return "" } // nothing but the public internet unless told
+
+func (v networks) Type() string { return "CIDR" }
