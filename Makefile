@@ -9,11 +9,16 @@ export CGO_ENABLED ?= 0
 demo: build ## run the sample mesh on real data (ARGS="--once", ARGS="--once -o json")
 	@$(BIN) demo $(ARGS)
 
-build: $(BIN) ## build bin/adp
+build: $(BIN) $(BIN)-duckdb ## build bin/adp, and bin/adp-duckdb (for products in SQL) where there is a C compiler
 
 $(BIN): FORCE
 	@test -x $(BIN) || echo "building $(BIN); the first build compiles etcd, Arrow and Iceberg and takes some minutes" >&2
 	@./.ci/progress $(GO) build -o $(BIN) ./cmd/adp
+
+$(BIN)-duckdb: FORCE
+	@command -v "$$($(GO) env CXX)" >/dev/null || ./.ci/tools compiler
+	@if command -v "$$($(GO) env CXX)" >/dev/null; then CGO_ENABLED=1 ./.ci/progress $(GO) build -tags duckdb_arrow -o $@ ./cmd/adp-duckdb; \
+	else echo "NOT BUILT: $@, for products in SQL: there is no C++ compiler ($$($(GO) env CXX))" >&2; fi
 
 FORCE:
 
@@ -35,7 +40,7 @@ bench-cluster: build ## several nodes and many products: takeover, commits in pa
 bench-sandbox: ## the sandbox alone, guest kind by guest kind: what metering costs, how guests start, and what they do to one another
 	@$(GO) run ./samples/bench -sandbox $(ARGS)
 
-bench-languages: build ## per language: how soon an edit shows in adp dev, and how large a product is
+bench-languages: build ## per language: the row kernel, how products start, how soon an edit shows in adp dev, and how large a product is
 	@$(GO) run ./samples/bench -languages $(ARGS)
 
 clean:
