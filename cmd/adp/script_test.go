@@ -27,6 +27,7 @@ import (
 	pythonsdk "github.com/adp-host/adp/guest-sdk/python"
 	rustsdk "github.com/adp-host/adp/guest-sdk/rust"
 	"github.com/adp-host/adp/host/build"
+	"github.com/adp-host/adp/host/build/buildtest"
 	"github.com/adp-host/adp/host/node"
 )
 
@@ -62,6 +63,7 @@ func runScripts(t *testing.T, dir string) {
 			"serves": serves,
 			"member": memberAddress,
 			"old":    oldEtcd,
+			"plugin": func(ts *testscript.TestScript, neg bool, args []string) { plugin(t, ts, neg, args) },
 		},
 		Condition: func(cond string) (bool, error) {
 			if slices.Contains(build.Languages, cond) {
@@ -194,6 +196,14 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no node is ready")
+}
+
+// plugin LANGUAGE FILE compiles the plug-in of samples/extism.
+func plugin(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: plugin LANGUAGE FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), buildtest.Plugin(t, args[0]), 0o644))
 }
 
 // grows TEXT PROGRAM ARGS… repeats a program until its output holds a text.

@@ -125,6 +125,15 @@ func (b *Builder) engineModule(ctx context.Context, e engine) ([]byte, error) {
 		return nil, host.Errorf(host.CodeBuildToolchain, "the %s engine was not compiled on this machine yet", e.name).
 			WithHint("adp build does it with the first product in %s: some minutes, once", e.name)
 	}
+	// Cargo takes what is new by the times of files: two that compile at once would take each other's for their own.
+	done, err := b.alone(ctx, b.engineOut(t))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if built := b.builtEngine(t); built != "" { // by another process meanwhile
+		return os.ReadFile(built)
+	}
 	b.talk("compiling the %s engine: some minutes, once", e.name)
 	module, err := b.compileEngine(ctx, t)
 	if ctx.Err() != nil {
@@ -171,9 +180,14 @@ func (b *Builder) compileEngine(ctx context.Context, t engineTool) ([]byte, erro
 	if err := errors.Join(os.CopyFS(work, t.kit), os.CopyFS(inside, b.RustSDK)); err != nil {
 		return nil, cacheError(err)
 	}
-	args = append(args, "--config", fmt.Sprintf("patch.crates-io.%s.path=%q", rustCrate, inside))
-	crates, err := b.fetchCrates(ctx, t, dir, inside)
+	args = append(args, "--config", patched(inside))
+	lock, err := os.ReadFile(filepath.Join(dir, "Cargo.lock"))
 	if err != nil {
+		return nil, fmt.Errorf("sources of the %s kit: %w", t.name, err)
+	}
+	sum := sha256.Sum256(append(lock, t.rust.crates...))
+	crates := filepath.Join(b.engineOut(t), "crates-"+hex.EncodeToString(sum[:])[:16])
+	if err := b.vendor(ctx, t.rust, dir, crates, "the "+t.name+" engine", inside); err != nil {
 		return nil, err
 	}
 	timeless, err := b.timeless(filepath.Join(work, "bin"))
@@ -203,58 +217,4 @@ func (b *Builder) timeless(dir string) (env []string, err error) {
 	}
 	git := "#!/bin/sh\n[ \"$1\" = log ] && echo 0\n"
 	return []string{"TZ=UTC", "PATH=" + dir + string(os.PathListSeparator) + path}, os.WriteFile(filepath.Join(dir, "git"), []byte(git), 0o755)
-}
-
-// fetchCrates has Cargo fill a folder of the cache with the crates that the engine's lock file pins, by its checksums. They lie below
-// Cargo's output, so that no path of this machine gets into a module.
-func (b *Builder) fetchCrates(ctx context.Context, t engineTool, engine, sdk string) (string, error) {
-	lock, err := os.ReadFile(filepath.Join(engine, "Cargo.lock"))
-	if err != nil {
-		return "", fmt.Errorf("sources of the %s kit: %w", t.name, err)
-	}
-	sum := sha256.Sum256(append(lock, t.rust.crates...))
-	dir := filepath.Join(b.engineOut(t), "crates-"+hex.EncodeToString(sum[:])[:16])
-	if isDir(dir) {
-		return dir, nil
-	}
-	b.talk("fetching the crates of the %s engine from crates.io, once", t.name)
-	work, err := os.MkdirTemp(b.engineOut(t), ".crates-*")
-	if err != nil {
-		return "", cacheError(err)
-	}
-	defer os.RemoveAll(work)
-	said, err := b.run(ctx, engine, nil, t.cargo, "vendor", "--locked", "--versioned-dirs", "--quiet",
-		"--config", fmt.Sprintf("patch.crates-io.%s.path=%q", rustCrate, sdk), filepath.Join(work, "crates"))
-	if ctx.Err() != nil {
-		return "", ctx.Err()
-	}
-	if err != nil {
-		return "", host.Errorf(host.CodeBuildToolchain, "cargo could not fetch the crates of the %s engine: %s", t.name, lastLines(strings.TrimSpace(said), 5)).
-			WithHint("the first build needs crates.io; after it the engine lies in the build cache")
-	}
-	if err := linkCrates(filepath.Join(work, "crates"), t.rust.crates); err != nil {
-		return "", cacheError(err)
-	}
-	err = os.Rename(filepath.Join(work, "crates"), dir)
-	if isDir(dir) {
-		err = nil // another build was faster
-	}
-	return dir, cacheError(err)
-}
-
-// linkCrates adds those of the standard library, which is compiled along, to a folder: Cargo takes crates from one place only.
-func linkCrates(to, from string) error {
-	if from == "" {
-		return nil
-	}
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := os.Symlink(filepath.Join(from, e.Name()), filepath.Join(to, "std-"+e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -109,6 +110,48 @@ func TestScaffoldRefuses(t *testing.T) {
 }
 
 // TestRustErrors: a compiler error of Rust has its place, too.
+// TestRustCrates: a product may use crates from crates.io, also where the standard library is compiled along.
+func TestRustCrates(t *testing.T) {
+	dir, b := newProduct(t, "hello", "rust"), rustBuilder(t)
+	for file, edit := range map[string][2]string{
+		"Cargo.toml": {"[dependencies]\n", "[dependencies]\nfnv = \"=1.0.7\"\n"},
+		"src/lib.rs": {"adp::product!", "#[no_mangle]\npub extern \"C\" fn hashed() -> u64 {\n    use std::hash::Hasher;\n    fnv::FnvHasher::default().finish()\n}\n\nadp::product!"},
+	} {
+		path := filepath.Join(dir, file)
+		old, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(string(old), edit[0], edit[1], 1)
+		if text == string(old) {
+			t.Fatalf("%s has no %q:\n%s", file, edit[0], old)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var modules [2][]byte
+	for i := range modules {
+		var err error
+		if modules[i], err = b.Compile(t.Context(), dir, host.Code{Language: "rust", Path: "."}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(modules[0], modules[1]) {
+		t.Error("two builds of the same source differ")
+	}
+	lock, err := os.ReadFile(filepath.Join(dir, "Cargo.lock"))
+	if err != nil || !strings.Contains(string(lock), `name = "fnv"`) {
+		t.Errorf("Cargo.lock does not pin it: %v\n%s", err, lock)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Cargo.toml"), []byte("[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\ncrate-type = [\"cdylib\"]\n[dependencies]\nadp-there-is-no-such-crate = \"1\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Compile(t.Context(), dir, host.Code{Language: "rust", Path: "."}); err == nil || !strings.Contains(err.Error(), "adp-there-is-no-such-crate") {
+		t.Errorf("a crate that is nowhere: %v", err)
+	}
+}
+
 func TestRustErrors(t *testing.T) {
 	dir, b := newProduct(t, "hello", "rust"), rustBuilder(t)
 	path := filepath.Join(dir, "src", "lib.rs")

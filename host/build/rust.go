@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/adp-host/adp/host"
@@ -47,21 +46,66 @@ func (b *Builder) compileRust(ctx context.Context, dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rust.crates != "" {
+		return b.compileVendored(ctx, rust, cargo, sdk, abs)
+	}
 	args, env, err := b.cargo(rust, sdk, b.rustOut())
 	if err != nil {
 		return nil, err
 	}
-	if rust.crates != "" { // no others can be had
-		args = append(args, from(rust.crates)...)
-	}
-	said, err := b.run(ctx, abs, env, cargo, append(args, "--offline")...)
-	if err != nil && ctx.Err() == nil && rust.crates == "" && !strings.Contains(said, `"level":"error"`) {
+	said, err := b.run(ctx, abs, env, cargo, append(slices.Clip(args), "--offline")...)
+	if err != nil && ctx.Err() == nil && !strings.Contains(said, `"level":"error"`) {
 		said, err = b.run(ctx, abs, env, cargo, args...) // a dependency that is not in Cargo's own cache yet
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return builtModule(ctx, abs, said, err)
+}
+
+// compileVendored compiles a crate where the crates that the standard library is made of lie in a folder: Cargo takes crates from one place
+// only, so that those of a product that has some go there too. Products with the same crates share them, and Cargo's output.
+func (b *Builder) compileVendored(ctx context.Context, rust rustTool, cargo, sdk, dir string) ([]byte, error) {
+	out, crates, err := b.cratesOf(dir, rust)
+	if err != nil {
+		return nil, err
+	}
+	for fetched := false; ; fetched = true {
+		if fetched || !isDir(crates) {
+			if said, err := b.run(ctx, dir, nil, cargo, "fetch", "--quiet", "--config", patched(sdk)); err != nil {
+				return nil, fetchError(ctx, dir, said)
+			}
+			if out, crates, err = b.cratesOf(dir, rust); err != nil {
+				return nil, err
+			}
+			if err := b.vendor(ctx, rust, dir, crates, dir, sdk); err != nil {
+				return nil, err
+			}
+		}
+		args, env, err := b.cargo(rust, sdk, out)
+		if err != nil {
+			return nil, err
+		}
+		said, err := b.run(ctx, dir, env, cargo, append(append(args, from(crates)...), "--offline")...)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		// Else Cargo.toml asks for what its lock file does not have yet.
+		if err == nil || fetched || strings.Contains(said, `"level":"error"`) || !strings.Contains(said, "directory source") {
+			return builtModule(ctx, dir, said, err)
+		}
+	}
+}
+
+// cratesOf are the folders for Cargo's output and for the crates of the product in dir, which are its own where its lock file has some.
+func (b *Builder) cratesOf(dir string, rust rustTool) (out, crates string, err error) {
+	out = b.rustOut()
+	set, err := crateSet(dir)
+	if err != nil || set == "" {
+		return out, rust.crates, err
+	}
+	out += "-" + set
+	return out, filepath.Join(out, "crates"), nil
 }
 
 // rustOut is the folder for what Cargo writes of products.
@@ -77,7 +121,7 @@ func (b *Builder) cargo(rust rustTool, sdk, out string, flags ...string) (args, 
 		b.talk("Rust's standard library is compiled too: a minute or two, once")
 	}
 	args = append([]string{"build", "--lib", "--release", "--target", rustTarget, "--target-dir", out,
-		"--message-format", "json,json-diagnostic-short", "--config", "patch.crates-io." + rustCrate + ".path=" + strconv.Quote(sdk)}, rust.args...)
+		"--message-format", "json,json-diagnostic-short", "--config", patched(sdk)}, rust.args...)
 	env = append([]string{
 		"CARGO_ENCODED_RUSTFLAGS=" + strings.Join(append([]string{"-Cstrip=symbols", "--remap-path-prefix=" + sdk + "=/adp", "--remap-path-prefix=" + out + "=/target"}, flags...), "\x1f"),
 		"CARGO_TERM_COLOR=never", "CARGO_INCREMENTAL=0",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/adp-host/adp/host"
 )
@@ -20,11 +19,6 @@ type rustTool struct {
 	library bool     // the standard library is compiled too
 	crates  string   // the folder of those that the standard library is made of, where crates.io need not be asked for them
 	words   string   // for doctor
-}
-
-// from are the arguments that have cargo take crates from a folder and from nowhere else.
-func from(dir string) []string {
-	return []string{"--config", `source.crates-io.replace-with="vendored"`, "--config", "source.vendored.directory=" + strconv.Quote(dir)}
 }
 
 // findCargo looks for what compiles a crate.

@@ -27,10 +27,16 @@ var extismKits = []struct {
 		return out, tool(ctx, dir, []string{"GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "GOFLAGS="}, []string{"go"},
 			"build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
 	}},
-	{"rust", func(b *bench, ctx context.Context, dir, _ string) (string, error) {
-		target := filepath.Join(b.cache, "extism", "rust")
-		return filepath.Join(target, "wasm32-unknown-unknown", "release", "extism_sample.wasm"),
-			tool(ctx, dir, []string{"CARGO_TARGET_DIR=" + target}, []string{"cargo"}, "build", "--quiet", "--release", "--locked", "--target", "wasm32-unknown-unknown")
+	{"rust", func(b *bench, ctx context.Context, dir, out string) (string, error) {
+		crate, out := filepath.Join(out, "extism-rust"), filepath.Join(out, "extism.wasm") // Cargo writes beside Cargo.toml
+		if err := os.CopyFS(crate, os.DirFS(dir)); err != nil {
+			return "", err
+		}
+		module, err := b.builder.Compile(ctx, crate, host.Code{Language: "rust", Path: "."})
+		if err != nil {
+			return "", err
+		}
+		return out, os.WriteFile(out, module, 0o644)
 	}},
 	{"assemblyscript", func(b *bench, ctx context.Context, dir, out string) (string, error) {
 		out = filepath.Join(out, "extism")

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/adp-host/adp/host"
 )
 
 // Plugins are the languages in which the plug-in of samples/extism is written.
@@ -17,7 +19,7 @@ var plugins struct {
 	made map[string][]byte
 }
 
-// Plugin is the module of samples/extism/LANGUAGE, compiled by what the PDK's own users compile with. The test is skipped, loudly, where that
+// Plugin is the module of samples/extism/LANGUAGE, compiled with what the PDK's own users compile with. The test is skipped, loudly, where that
 // cannot be had.
 func Plugin(t testing.TB, language string) []byte {
 	t.Helper()
@@ -31,18 +33,13 @@ func Plugin(t testing.TB, language string) []byte {
 		t.Fatal("buildtest: this test does not know where its source is")
 	}
 	dir := filepath.Join(filepath.Dir(file), "..", "..", "..", "samples", "extism", language)
-	cache := filepath.Join(Builder(t).Cache, "extism", language)
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	path := ""
 	switch language {
 	case "go":
 		path = filepath.Join(t.TempDir(), "plugin.wasm")
 		do(t, dir, []string{"GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "CGO_ENABLED=0"}, "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", path, ".")
 	case "rust":
-		path = filepath.Join(cache, "wasm32-unknown-unknown", "release", "extism_sample.wasm")
-		do(t, dir, []string{"CARGO_TARGET_DIR=" + cache}, "cargo", "build", "--quiet", "--release", "--locked", "--target", "wasm32-unknown-unknown")
+		path = crate(t, dir)
 	case "assemblyscript":
 		path = npm(t, dir)
 	}
@@ -55,6 +52,24 @@ func Plugin(t testing.TB, language string) []byte {
 	}
 	plugins.made[language] = module
 	return module
+}
+
+// crate compiles a copy of the folder as a product is, since that works with Debian's compiler too.
+func crate(t testing.TB, dir string) string {
+	b := Builder(t)
+	Needs(t, b, "rust")
+	to := filepath.Join(t.TempDir(), "plugin")
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	module, err := b.Compile(t.Context(), to, host.Code{Language: "rust", Path: "."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to+".wasm", module, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return to + ".wasm"
 }
 
 // npm compiles a copy of the folder, with packages of its own.
