@@ -221,9 +221,11 @@ func TestFleetEffects(t *testing.T) {
 	for _, name := range names {
 		wantTold(t, dir, name, want...)
 		for asked := range f.nodes {
-			if e := effects(t, f.nodes[asked], name); e.Waiting != 0 || e.Delivered < 2 {
-				t.Errorf("n%d says of %s: %+v", asked+1, name, e)
-			}
+			// A file is there before it is written down that it is.
+			eventually(t, fmt.Sprintf("n%d knows that %s has told everything", asked+1, name), func() bool {
+				e := effects(t, f.nodes[asked], name)
+				return e.Waiting == 0 && e.Delivered >= 2
+			})
 		}
 	}
 }
