@@ -69,15 +69,27 @@ type kernelParts struct {
 	glue, meter []byte
 }
 
-// glue is a module without code that gives the functions of two others under one name.
+// Functions of the glue for the host, which calls them once where it would call the kernel several times. No plug-in can import them.
+const (
+	glueBegin = "adp_begin" // forgets the calls before, and gives a block of that length, which is the input
+	glueEnd   = "adp_end"   // the offset of the error, 0 for none, and the offset and the length of the output
+)
+
+// glue is a module that gives the functions of two others under one name.
 func glue() []byte {
 	var g wasm.Glue
+	kernel := map[string]uint32{}
 	for _, f := range kernelFunctions {
-		g.Pass(kernelModule, f.name, wasm.MustFuncType(f.signature))
+		kernel[f.name] = g.Pass(kernelModule, f.name, wasm.MustFuncType(f.signature))
 	}
 	for _, f := range extismImports() {
 		g.Pass(kernelHost, f.name, wasm.MustFuncType(f.signature))
 	}
+	var begin, end wasm.Steps
+	begin = begin.Call(kernel["reset"]).Get(0).Call(kernel["alloc"]).Keep(1).Get(0).Call(kernel["input_set"]).Get(1)
+	end = end.Call(kernel["error_get"]).Call(kernel["output_offset"]).Call(kernel["output_length"])
+	g.Add(glueBegin, wasm.MustFuncType("i64 -> i64"), 1, begin)
+	g.Add(glueEnd, wasm.MustFuncType("-> i64 i64 i64"), 0, end)
 	return g.Module()
 }
 
@@ -132,9 +144,9 @@ type kernel struct {
 	mod, glue api.Module
 	mem       *linear
 	counter   api.MutableGlobal // of what it was granted of the plug-in's fuel
-	stack     [2]uint64         // of the current call
+	stack     [3]uint64         // of the current call
 
-	alloc, length, reset, inputSet, outputOffset, outputLength, errorGet api.Function
+	alloc, length, begin, end api.Function
 }
 
 // beside instantiates a kernel for a plug-in whose memory is to be theirs. The two have limit bytes together.
@@ -162,10 +174,8 @@ func (c *kernelCode) beside(ctx context.Context, rt wazero.Runtime, theirs *line
 		return nil, err
 	}
 	k.counter = k.mod.ExportedGlobal(fuelGlobal).(api.MutableGlobal)
-	for name, f := range map[string]*api.Function{"alloc": &k.alloc, "length": &k.length, "reset": &k.reset, "input_set": &k.inputSet,
-		"output_offset": &k.outputOffset, "output_length": &k.outputLength, "error_get": &k.errorGet} {
-		*f = k.mod.ExportedFunction(name)
-	}
+	k.alloc, k.length = k.mod.ExportedFunction("alloc"), k.mod.ExportedFunction("length")
+	k.begin, k.end = k.glue.ExportedFunction(glueBegin), k.glue.ExportedFunction(glueEnd)
 	return k, nil
 }
 

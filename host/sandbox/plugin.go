@@ -159,32 +159,24 @@ func (i *Instance) send(ctx context.Context, input []byte, take func(output []by
 	})
 }
 
-// lay puts the input of a call into the kernel, and forgets those of calls before it.
+// lay puts the input of a call into the kernel, which forgets those of calls before it.
 func (i *Instance) lay(input []byte) error {
-	k := i.kernel
-	if err := k.reset.CallWithStack(&i.ctx, k.stack[:]); err != nil {
-		return err
-	}
-	at, err := i.allocated(uint64(len(input)))
+	at, err := i.asked(i.kernel.begin, uint64(len(input)))
 	if err != nil {
 		return err
 	}
-	buf, ok := k.view(at, uint64(len(input)))
+	buf, ok := i.kernel.view(at, uint64(len(input)))
 	if !ok || at == 0 && len(input) > 0 {
 		i.fail(i.noRoom(len(input)))
 		return i.failure
 	}
 	copy(buf, input)
-	k.stack = [2]uint64{at, uint64(len(input))}
-	return k.inputSet.CallWithStack(&i.ctx, k.stack[:])
+	return nil
 }
 
 // allocated asks the kernel for a block.
 func (i *Instance) allocated(bytes uint64) (at uint64, err error) {
-	k := i.kernel
-	k.stack[0] = bytes
-	err = k.alloc.CallWithStack(&i.ctx, k.stack[:])
-	return k.stack[0], err
+	return i.asked(i.kernel.alloc, bytes)
 }
 
 func (i *Instance) noRoom(bytes int) error {
@@ -192,7 +184,7 @@ func (i *Instance) noRoom(bytes int) error {
 		WithHint("raise limits.memory")
 }
 
-// asked is the result of a function of the kernel that takes one value or none.
+// asked is the first result of a function of the kernel that takes one value or none; the others are in its stack.
 func (i *Instance) asked(f api.Function, param uint64) (uint64, error) {
 	i.kernel.stack[0] = param
 	err := f.CallWithStack(&i.ctx, i.kernel.stack[:])
@@ -206,19 +198,20 @@ const maxPluginError = 4 << 10
 // whatever it likes into the memory of its kernel.
 func (i *Instance) answer(status uint32) ([]byte, error) {
 	k := i.kernel
-	at, err := i.asked(k.errorGet, 0)
+	failed, err := i.asked(k.end, 0)
 	if err != nil {
 		return nil, err
 	}
+	at, n := k.stack[1], k.stack[2]
 	function := i.spec.Product.Code.Function
-	if at != 0 {
-		n, err := i.asked(k.length, at)
+	if failed != 0 {
+		n, err := i.asked(k.length, failed)
 		if err != nil {
 			return nil, err
 		}
-		b, ok := k.view(at, n)
+		b, ok := k.view(failed, n)
 		if !ok {
-			return nil, host.Errorf(host.CodeGuestABI, "%s failed with an error of %d bytes at %d, which leave the memory of the kernel of %d", function, n, at, k.mem.size)
+			return nil, host.Errorf(host.CodeGuestABI, "%s failed with an error of %d bytes at %d, which leave the memory of the kernel of %d", function, n, failed, k.mem.size)
 		}
 		if len(b) > 0 {
 			said := strings.ToValidUTF8(string(b[:min(len(b), maxPluginError)]), "\uFFFD")
@@ -228,13 +221,6 @@ func (i *Instance) answer(status uint32) ([]byte, error) {
 	if status != 0 {
 		i.log.flush()
 		return nil, host.Errorf(host.CodeGuestStatus, "%s returned %d%s", function, int32(status), i.log.lastWords())
-	}
-	if at, err = i.asked(k.outputOffset, 0); err != nil {
-		return nil, err
-	}
-	n, err := i.asked(k.outputLength, 0)
-	if err != nil {
-		return nil, err
 	}
 	out, ok := k.view(at, n)
 	if !ok {
